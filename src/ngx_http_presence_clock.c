@@ -36,7 +36,7 @@ ngx_http_presence_clock_advance(ngx_http_presence_clock_t *clock,
 
     } else {
         forgiven = gap - 1;
-        ngx_http_presence_clock_forgive(clock, forgiven);
+        ngx_http_presence_clock_forgive(clock, gap);
     }
 
     /* small differences are the caches', and would make past times jitter */
@@ -62,10 +62,12 @@ ngx_http_presence_clock_forgive(ngx_http_presence_clock_t *clock,
     episode = &clock->episodes[clock->nepisodes++
                                % NGX_HTTP_PRESENCE_CLOCK_EPISODES];
 
+    /* one step on, so that what is heard now is not taken for before it */
+
+    length--;
+
     episode->at = clock->now;
     episode->length = length;
-
-    /* one step on, so that what is heard now is not taken for before it */
 
     clock->now++;
     clock->offset += length;

@@ -5,6 +5,9 @@
 
 static int ngx_http_presence_rules_is_old(const ngx_http_presence_life_t *life,
     const ngx_http_presence_beat_t *beat);
+static ngx_http_presence_ms_t ngx_http_presence_rules_silence(
+    const ngx_http_presence_policy_t *policy,
+    const ngx_http_presence_life_t *life);
 static void ngx_http_presence_rules_sign(ngx_http_presence_life_t *life,
     ngx_http_presence_ms_t at);
 static void ngx_http_presence_rules_active(ngx_http_presence_life_t *life,
@@ -58,8 +61,13 @@ ngx_http_presence_rules_beat(const ngx_http_presence_policy_t *policy,
         return 0;
     }
 
+    /* a beat without seq makes no older one of its document new again */
+
+    if (beat->seq >= 0 || beat->doc != life->doc) {
+        life->seq = beat->seq;
+    }
+
     life->doc = beat->doc;
-    life->seq = beat->seq;
     life->step = ngx_http_presence_rules_step(policy, beat);
     life->leaving = 0;
 
@@ -81,11 +89,19 @@ ngx_http_presence_rules_leave(ngx_http_presence_life_t *life,
         return 0;
     }
 
-    if (ngx_http_presence_rules_is_old(life, beat)) {
+    /* where no document contradicts, the number alone decides */
+
+    if (beat->seq >= 0 && beat->seq < life->seq) {
         return 0;
     }
 
-    if (beat->seq >= 0) {
+    /* the document is known from now on: its late beats do not cancel */
+
+    if (beat->doc && beat->doc != life->doc) {
+        life->doc = beat->doc;
+        life->seq = beat->seq;
+
+    } else if (beat->seq >= 0) {
         life->seq = beat->seq;
     }
 
@@ -145,7 +161,7 @@ ngx_http_presence_rules_look(const ngx_http_presence_policy_t *policy,
 
     life->missed = (uint8_t) missed;
 
-    deadline = ngx_http_presence_rules_deadline(policy, life);
+    deadline = ngx_http_presence_rules_silence(policy, life);
     leave = life->leave_at + policy->leave_grace;
 
     verdict.gone = 0;
@@ -176,9 +192,12 @@ ngx_http_presence_ms_t
 ngx_http_presence_rules_deadline(const ngx_http_presence_policy_t *policy,
     const ngx_http_presence_life_t *life)
 {
-    return life->last_sign
-           + (ngx_http_presence_ms_t) policy->misses * life->step
-           + policy->slack;
+    ngx_http_presence_ms_t  deadline, leave;
+
+    deadline = ngx_http_presence_rules_silence(policy, life);
+    leave = life->leave_at + policy->leave_grace;
+
+    return (life->leaving && leave < deadline) ? leave : deadline;
 }
 
 
@@ -271,6 +290,18 @@ ngx_http_presence_rules_is_old(const ngx_http_presence_life_t *life,
            && beat->seq >= 0
            && life->seq >= 0
            && beat->seq < life->seq;
+}
+
+
+/* when the last beat that may be missing is missed */
+
+static ngx_http_presence_ms_t
+ngx_http_presence_rules_silence(const ngx_http_presence_policy_t *policy,
+    const ngx_http_presence_life_t *life)
+{
+    return life->last_sign
+           + (ngx_http_presence_ms_t) policy->misses * life->step
+           + policy->slack;
 }
 
 
