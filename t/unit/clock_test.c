@@ -323,6 +323,11 @@ test_wall_step_older(void **state)
     advance(&clock, 200);
     before = clock;
 
+    assert_int_equal(ngx_http_presence_clock_advance(&clock, MONO + 200,
+                                                     WALL - 3600000, LIMIT),
+                     0);
+    assert_memory_equal(&clock, &before, sizeof(clock));
+
     assert_int_equal(ngx_http_presence_clock_advance(&clock, MONO + 100,
                                                      WALL - 3600000, LIMIT),
                      0);

@@ -1023,6 +1023,13 @@ test_acknowledge(void **state)
 
     acknowledge_at(&life, T0 + STEP);
     assert_int_equal(life.last_sign, T0 + STEP + SLACK);
+
+    /* nor does the same one, asked for again, give anything */
+
+    assert_stays(life, T0 + 2 * (STEP + SLACK), 1,
+                 T0 + 3 * STEP + 2 * SLACK);
+    acknowledge_at(&life, T0 + STEP + SLACK);
+    assert_int_equal(life.missed, 1);
 }
 
 
@@ -1046,6 +1053,12 @@ test_acknowledge_bound(void **state)
 
     assert_stays(life, T0 + LIFE + WINDOW - 1, 2, T0 + LIFE + WINDOW);
     assert_gone(life, T0 + LIFE + WINDOW, NGX_HTTP_PRESENCE_MISSED);
+
+    /* whatever came before it */
+
+    life = begin(DOC, 1, T0);
+    acknowledge_at(&life, T0 + 10 * LIFE);
+    assert_int_equal(life.last_sign, T0 + LIFE);
 
     /* a touch is no beat: it gives the stream no longer life */
 
