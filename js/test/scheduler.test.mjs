@@ -1,0 +1,580 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { World, settle } from './fake.mjs';
+
+const error = (status, props = {}, headers = {}) => ({
+  status, headers, body: { type: 'urn:ngx-presence:problem:x', title: 'X', status, ...props },
+});
+
+const heard = (presence, type) => {
+  const seen = [];
+  presence.on(type, (detail) => seen.push(detail));
+  return seen;
+};
+
+async function started(world, options) {
+  const presence = world.presence(options);
+  presence.start();
+  await settle();
+  return presence;
+}
+
+test('beats at once, then at the interval of the reply', async () => {
+  const world = new World();
+  const presence = await started(world);
+  assert.equal(world.requests[0].url, '/presence/beat');
+  assert.equal(world.beats.length, 1);
+  assert.equal(presence.state, 'online');
+  await world.pass(24400);
+  assert.equal(world.beats.length, 1);
+  await world.pass(700);
+  assert.equal(world.beats.length, 2);
+  world.answer = () => world.reply({ interval_ms: 5000 });
+  await world.pass(25100);
+  assert.equal(world.beats.length, 3);
+  await world.pass(30100);
+  assert.equal(world.beats.length, 9);
+});
+
+test('the interval has ten per cent of jitter either way', async () => {
+  for (const [random, due] of [[0, 22500], [1, 27500]]) {
+    const world = new World();
+    await started(world, { env: { random: () => random } });
+    await world.pass(due - 1000);
+    assert.equal(world.beats.length, 1);
+    await world.pass(1500);
+    assert.equal(world.beats.length, 2);
+  }
+});
+
+test('a beat carries the whole state', async () => {
+  const world = new World();
+  await started(world, { url: '/p', meta: { desk: 4 } });
+  await world.pass(25100);
+  const [first, second] = world.beats;
+  assert.equal(world.requests[0].url, '/p/beat');
+  assert.match(first.session, /^[\w-]{22}$/);
+  assert.ok(first.doc.length >= 8 && first.doc.length <= 64);
+  assert.equal(first.seq + 1, second.seq);
+  assert.equal(first.visible, true);
+  assert.equal(first.active_ms_ago, 0);
+  assert.equal(second.active_ms_ago, 25000);
+  assert.equal(second.next_ms, 25000);
+  assert.deepEqual(first.meta, { desk: 4 });
+  assert.equal(second.diag.by, 'timer');
+  assert.ok(JSON.stringify(second).length < 4096);
+  assert.equal(second.status, undefined);
+});
+
+test('the session survives a reload, the document does not', async () => {
+  const world = new World();
+  await started(world);
+  await started(world);
+  const [a, b] = world.beats;
+  assert.equal(a.session, b.session);
+  assert.notEqual(a.doc, b.doc);
+  assert.equal(b.seq, 1);
+});
+
+test('an id that is not one is replaced, forbidden storage is done without', async () => {
+  const world = new World();
+  world.stored.set('presence:/presence/', 'x y');
+  await started(world);
+  assert.match(world.beats[0].session, /^[\w-]{22}$/);
+  const storage = { getItem() { throw new Error('no'); } };
+  await started(world, { env: { storage } });
+  assert.match(world.beats[1].session, /^[\w-]{22}$/);
+});
+
+test('never two beats in flight', async () => {
+  const world = new World();
+  world.answer = () => undefined;
+  const presence = await started(world);
+  presence.wake('ping');
+  presence.touch();
+  presence.setStatus('busy');
+  await world.hide();
+  await world.hide(false);
+  await world.pass(7000);
+  assert.equal(world.beats.length, 1);
+});
+
+test('a beat that hangs is given up after eight seconds', async () => {
+  const world = new World();
+  world.answer = () => undefined;
+  const presence = await started(world);
+  const failed = heard(presence, 'fail');
+  await world.pass(7999);
+  assert.equal(failed.length, 0);
+  await world.pass(2);
+  assert.equal(failed[0].error, 'timeout');
+  assert.equal(presence.state, 'retrying');
+  assert.equal(world.hanging, 0);
+  world.answer = () => world.reply();
+  await world.pass(1000);
+  assert.equal(presence.state, 'online');
+  assert.equal(world.beats[1].diag.error, 'timeout');
+});
+
+test('a beat that hangs is given up by any wake-up when timers sleep', async () => {
+  const world = new World();
+  world.answer = () => undefined;
+  const presence = await started(world);
+  world.stall(60000);
+  presence.wake('ping');
+  assert.equal(presence.state, 'retrying');
+});
+
+test('backs off, and comes back to the interval', async () => {
+  const world = new World();
+  world.answer = () => new TypeError('unreachable');
+  const presence = world.presence();
+  const failed = heard(presence, 'fail');
+  presence.start();
+  await settle();
+  assert.equal(presence.state, 'retrying');
+  await world.pass(80000);
+  assert.deepEqual(failed.map((f) => f.retry_ms), [750, 1500, 3000, 6000, 12000, 22500, 22500, 22500]);
+  assert.equal(failed[0].error, 'network');
+  world.answer = () => world.reply();
+  await world.pass(11000);
+  assert.equal(presence.state, 'online');
+  const beats = world.beats.length;
+  await world.pass(24000);
+  assert.equal(world.beats.length, beats);
+  await world.pass(1100);
+  assert.equal(world.beats.length, beats + 1);
+});
+
+test('the first retry is jittered too', async () => {
+  for (const [random, due] of [[0, 500], [1, 1000]]) {
+    const world = new World();
+    world.answer = () => error(503);
+    await started(world, { env: { random: () => random } });
+    await world.pass(due - 1);
+    assert.equal(world.beats.length, 1);
+    await world.pass(2);
+    assert.equal(world.beats.length, 2);
+  }
+});
+
+test('Retry-After is honoured, whatever wakes up', async () => {
+  const world = new World();
+  world.answer = () => error(503, {}, { 'Retry-After': '20' });
+  const presence = await started(world);
+  await world.pass(10000);
+  presence.setStatus('busy');
+  await world.hide();
+  await world.hide(false);
+  world.window.fire('online');
+  await world.pass(9900);
+  assert.equal(world.beats.length, 1);
+  world.answer = () => world.reply();
+  await world.pass(2200);
+  assert.equal(world.beats.length, 2);
+  assert.equal(presence.state, 'online');
+});
+
+test('an answer that is not one is a failure', async () => {
+  const world = new World();
+  world.answer = () => ({ status: 200, body: '<html>Please log in' });
+  const presence = await started(world);
+  assert.equal(presence.state, 'retrying');
+  world.answer = () => ({ status: 200, body: {} });
+  await world.pass(1100);
+  assert.equal(presence.state, 'retrying');
+});
+
+test('401 and 403 stop it, until it is started again', async () => {
+  for (const status of [401, 403]) {
+    const world = new World();
+    world.answer = () => error(status);
+    const presence = world.presence();
+    const denied = heard(presence, 'denied');
+    presence.start();
+    await settle();
+    assert.equal(presence.state, 'denied');
+    assert.equal(denied[0].problem.status, status);
+    assert.equal(world.timers.size, 0);
+    presence.wake('focus');
+    await world.pass(600000);
+    assert.equal(world.beats.length, 1);
+    world.answer = () => world.reply();
+    presence.start();
+    await settle();
+    assert.equal(presence.state, 'online');
+  }
+});
+
+test('a ping beats when a beat is due, and only then', async () => {
+  const world = new World();
+  const presence = await started(world);
+  world.stall(20000);
+  presence.wake('ping');
+  assert.equal(world.beats.length, 1);
+  world.stall(4600);
+  presence.wake('ping');
+  await settle();
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].diag.by, 'ping');
+  presence.wake('ping');
+  assert.equal(world.beats.length, 2);
+});
+
+test('in a hidden page pings carry the beats alone', async () => {
+  const world = new World();
+  const presence = await started(world);
+  await world.pass(2000);
+  await world.hide();
+  const before = world.beats.length;
+  for (let i = 0; i < 20; i++) {
+    world.stall(25000);
+    presence.wake('ping');
+    await settle();
+  }
+  assert.equal(world.beats.length, before + 20);
+});
+
+test('hiding tells at once that beats may come slowly, showing that they do not', async () => {
+  const world = new World();
+  const presence = await started(world);
+  await world.pass(2000);
+  await world.hide();
+  assert.equal(presence.state, 'background');
+  assert.equal(world.beats[1].visible, false);
+  assert.equal(world.beats[1].next_ms, 70000);
+  await world.pass(2000);
+  await world.hide(false);
+  assert.equal(world.beats.length, 3);
+  assert.equal(world.beats[2].visible, true);
+  assert.equal(world.beats[2].next_ms, 25000);
+  assert.equal(world.beats[2].diag.by, 'visible');
+});
+
+test('flicker does not flood', async () => {
+  const world = new World();
+  await started(world);
+  for (let i = 0; i < 50; i++) {
+    await world.hide();
+    await world.pass(20);
+    await world.hide(false);
+    await world.pass(20);
+  }
+  assert.ok(world.beats.length <= 4, `${world.beats.length} beats in 2 s`);
+  await world.pass(1000);
+  assert.equal(world.beats.at(-1).visible, true);
+});
+
+test('waking up catches up with one beat', async () => {
+  for (const [type, target] of [['focus', 'window'], ['resume', 'document'], ['online', 'window']]) {
+    const world = new World();
+    await started(world);
+    world.stall(90000);
+    world[target].fire(type);
+    world[target].fire(type);
+    await settle();
+    assert.equal(world.beats.length, 2, type);
+  }
+});
+
+test('waking up soon after a beat needs none, later than five seconds does', async () => {
+  const world = new World();
+  await started(world);
+  await world.pass(4900);
+  world.window.fire('focus');
+  await settle();
+  assert.equal(world.beats.length, 1);
+  await world.pass(200);
+  world.window.fire('focus');
+  await settle();
+  assert.equal(world.beats.length, 2);
+});
+
+test('focus of a field is not focus of the page', async () => {
+  const world = new World();
+  await started(world);
+  await world.pass(10000);
+  world.window.fire('focus', { target: {} });
+  await settle();
+  assert.equal(world.beats.length, 1);
+});
+
+test('after sleep the first timer beats', async () => {
+  const world = new World();
+  await started(world);
+  await world.pass(10000);
+  world.sleep(3600000);
+  world.window.fire('pointerdown');
+  await settle();
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].diag.wall_ms - world.beats[1].diag.mono_ms, 3600000);
+});
+
+test('a wall clock that is set back delays nothing', async () => {
+  const world = new World();
+  await started(world);
+  world.wall -= 7200000;
+  await world.pass(25100);
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].active_ms_ago, 25000);
+});
+
+test('idle after the server\'s threshold, and back at once', async () => {
+  const world = new World();
+  const presence = await started(world);
+  const states = heard(presence, 'state');
+  await world.pass(299000);
+  assert.equal(presence.state, 'online');
+  await world.pass(1000);
+  assert.deepEqual(states, [{ state: 'idle', previous: 'online' }]);
+  const before = world.beats.length;
+  await world.pass(2000);
+  world.window.fire('keydown');
+  await settle();
+  assert.equal(world.beats.length, before + 1);
+  assert.equal(world.beats.at(-1).active_ms_ago, 0);
+  assert.equal(world.beats.at(-1).diag.by, 'activity');
+  assert.equal(presence.state, 'online');
+});
+
+test('activity is what a person does', async () => {
+  const world = new World();
+  await started(world);
+  const ago = async (type, props) => {
+    await world.pass(25100);
+    world.window.fire(type, props);
+    await world.pass(2000);
+    return world.beats.at(-1).active_ms_ago;
+  };
+  await ago('keydown', { isTrusted: false });
+  await world.pass(25000);
+  assert.ok(world.beats.at(-1).active_ms_ago > 40000);
+  for (const type of ['pointerdown', 'keydown', 'wheel', 'touchstart']) {
+    await ago(type);
+    await world.pass(25000);
+    assert.ok(world.beats.at(-1).active_ms_ago <= 27100, type);
+  }
+  world.window.fire('pointermove', { screenX: 3, screenY: 4 });
+  await world.pass(100000);
+  world.window.fire('pointermove', { screenX: 3, screenY: 4 });
+  await world.pass(25100);
+  assert.ok(world.beats.at(-1).active_ms_ago > 100000, 'a move that did not move');
+});
+
+test('touch is activity', async () => {
+  const world = new World();
+  const presence = await started(world);
+  await world.pass(20000);
+  presence.touch();
+  await world.pass(5100);
+  assert.equal(world.beats.at(-1).active_ms_ago, 5000);
+});
+
+test('a status by hand is sent until it has been answered, then no more', async () => {
+  const world = new World();
+  const presence = await started(world);
+  await world.pass(2000);
+  world.answer = () => new TypeError('unreachable');
+  presence.setStatus('busy', { until: new Date(1790000900000), text: 'On a call' });
+  await settle();
+  assert.equal(presence.pending, true);
+  world.answer = () => world.reply();
+  await world.pass(2000);
+  assert.equal(presence.pending, false);
+  await world.pass(25100);
+  const told = world.beats.slice(1).map(({ status, until, text }) => ({ status, until, text }));
+  const busy = { status: 'busy', until: 1790000900000, text: 'On a call' };
+  assert.deepEqual(told, [busy, busy, { status: undefined, until: undefined, text: undefined }]);
+});
+
+test('a status set while a beat is in flight goes with the next', async () => {
+  const world = new World();
+  let answer;
+  world.answer = () => new Promise((resolve) => { answer = resolve; });
+  const presence = await started(world);
+  presence.setStatus('dnd');
+  await world.pass(1500);
+  world.answer = () => world.reply();
+  answer(world.reply());
+  await settle();
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[0].status, undefined);
+  assert.deepEqual([world.beats[1].status, world.beats[1].until], ['dnd', null]);
+  assert.equal(presence.pending, false);
+});
+
+test('a status that the server refuses is dropped, and beats go on', async () => {
+  const world = new World();
+  const presence = await started(world);
+  const rejected = heard(presence, 'rejected');
+  await world.pass(2000);
+  world.answer = (body) => (body.text ? error(400, { detail: '"text" is too long' }) : world.reply());
+  presence.setStatus('busy', { text: 'x'.repeat(300) });
+  await world.pass(2000);
+  assert.equal(rejected[0].problem.detail, '"text" is too long');
+  assert.equal(presence.pending, false);
+  assert.equal(presence.state, 'online');
+});
+
+test('setStatus refuses what is no status', () => {
+  const presence = new World().presence();
+  assert.throws(() => presence.setStatus('lunch'), /"lunch" is none of online, busy/);
+});
+
+test('going says so, with a seq above all beats', async () => {
+  const world = new World();
+  const presence = await started(world);
+  world.window.fire('pagehide');
+  const { body, init } = world.requests.at(-1);
+  assert.equal(body.leave, true);
+  assert.equal(init.keepalive, true);
+  assert.equal(body.seq, world.beats[0].seq + 1);
+  assert.equal(body.doc, world.beats[0].doc);
+  assert.equal(presence.state, 'leaving');
+  await world.hide();
+  await world.pass(600000);
+  assert.equal(world.beats.length, 1);
+  assert.equal(world.timers.size, 0);
+});
+
+test('coming back from the back/forward cache beats at once', async () => {
+  const world = new World();
+  const presence = await started(world);
+  await world.pass(5000);
+  world.window.fire('pagehide', { persisted: true });
+  world.stall(30000);
+  world.window.fire('pageshow', { persisted: true });
+  await settle();
+  assert.equal(presence.state, 'online');
+  assert.equal(world.beats.length, 2);
+  assert.ok(world.beats[1].seq > world.requests[1].body.seq);
+});
+
+test('the pageshow of a page load is not a return', async () => {
+  const world = new World();
+  await started(world);
+  await world.pass(8000);
+  world.window.fire('pageshow', { persisted: false });
+  await settle();
+  assert.equal(world.beats.length, 1);
+});
+
+test('where fetch has no keepalive, the beacon says it', async () => {
+  const world = new World();
+  const beacons = [];
+  const Request = globalThis.Request;
+  await started(world, { env: { sendBeacon: (...args) => beacons.push(args) } });
+  globalThis.Request = class {};
+  try {
+    world.window.fire('pagehide');
+  } finally {
+    globalThis.Request = Request;
+  }
+  assert.equal(beacons[0][0], '/presence/beat');
+  assert.equal(JSON.parse(beacons[0][1]).leave, true);
+});
+
+test('stop says goodbye and leaves nothing behind', async () => {
+  const world = new World();
+  const presence = await started(world);
+  presence.subscribe();
+  await world.pass(1000);
+  presence.stop();
+  await settle();
+  assert.equal(world.requests.at(-1).body.leave, true);
+  assert.equal(presence.state, 'stopped');
+  assert.equal(world.timers.size, 0);
+  assert.equal(world.window.listeners.length + world.document.listeners.length, 0);
+  assert.equal(world.stream.readyState, 2);
+  world.answer = () => undefined;
+  presence.start();
+  presence.stop();
+  await settle();
+  assert.equal(world.timers.size, 0);
+});
+
+test('an answer that comes after stop is not heard', async () => {
+  const world = new World();
+  let answer;
+  world.answer = () => new Promise((resolve) => { answer = resolve; });
+  const presence = await started(world);
+  const late = answer;
+  presence.stop();
+  late(world.reply());
+  await settle();
+  assert.equal(presence.state, 'stopped');
+  assert.equal(world.timers.size, 0);
+  world.answer = () => world.reply();
+  presence.start();
+  await settle();
+  assert.equal(presence.state, 'online');
+});
+
+test('logout ends the session for good; the next login has another', async () => {
+  const world = new World();
+  const presence = await started(world);
+  const before = presence.session;
+  assert.equal(await presence.logout(), true);
+  const { body, init } = world.requests.at(-1);
+  assert.deepEqual([body.session, body.logout, body.leave], [before, true, undefined]);
+  assert.equal(init.keepalive, true);
+  assert.equal(presence.state, 'stopped');
+  assert.equal(world.timers.size, 0);
+  presence.start();
+  await settle();
+  assert.notEqual(presence.session, before);
+  world.answer = () => new TypeError('unreachable');
+  assert.equal(await presence.logout(), false);
+});
+
+test('starting twice is starting once', async () => {
+  const world = new World();
+  const presence = await started(world);
+  presence.start();
+  await settle();
+  assert.equal(world.beats.length, 1);
+});
+
+test('tells what it does', async () => {
+  const world = new World();
+  const presence = world.presence();
+  const events = [];
+  for (const type of ['state', 'beat', 'reply', 'recovered']) presence.on(type, (d) => events.push([type, d]));
+  world.answer = () => world.reply({ recovered: { reason: 'missed', at: 5 } });
+  presence.start();
+  await settle();
+  assert.deepEqual(events.map(([type]) => type), ['state', 'beat', 'reply', 'recovered', 'state']);
+  assert.deepEqual(events[0][1], { state: 'starting', previous: 'stopped' });
+  assert.equal(events[1][1].reason, 'start');
+  assert.deepEqual(events[3][1], { reason: 'missed', at: 5 });
+  assert.equal(presence.sent, 1);
+  assert.equal(presence.answered, 1);
+  assert.equal(presence.nextIn, 25000);
+});
+
+test('knows the server\'s time', async () => {
+  const world = new World();
+  world.answer = () => world.reply({ server_time: world.wall + 90000 });
+  const presence = await started(world);
+  await world.pass(1000);
+  assert.equal(presence.now(), world.wall + 90000);
+});
+
+test('a page that is prerendered beats when it is shown', async () => {
+  const world = new World();
+  world.document.prerendering = true;
+  await started(world);
+  assert.equal(world.beats.length, 0);
+  world.document.prerendering = false;
+  world.document.fire('prerenderingchange');
+  await settle();
+  assert.equal(world.beats.length, 1);
+});
+
+test('works without a page at all', async () => {
+  const world = new World();
+  const presence = await started(world, { env: { window: undefined, document: undefined, storage: undefined } });
+  assert.equal(presence.state, 'online');
+  presence.stop();
+});
