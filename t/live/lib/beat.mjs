@@ -1,5 +1,7 @@
 // One beat.
 
+import net from 'node:net';
+
 import { headersOf } from './person.mjs';
 import { text } from './wire.mjs';
 
@@ -28,4 +30,20 @@ export async function beat(wire, person, fields, options = {}) {
     sent,
     got: Date.now(),
   };
+}
+
+/* A beat that reaches the server, whose reply reaches nobody. */
+export function beatUnheard({ port }, person, fields) {
+  const body = JSON.stringify(fields);
+  const headers = Object.entries({
+    host: 'localhost',
+    'content-length': Buffer.byteLength(body),
+    ...headersOf(person),
+  }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const socket = net.connect(port, '127.0.0.1');
+
+  socket.on('error', () => { /* as it should be */ });
+  socket.write(`POST ${PATH} HTTP/1.1\r\n${headers}\r\n${body}`);
+
+  return socket;
 }

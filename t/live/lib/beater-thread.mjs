@@ -21,12 +21,13 @@ try {
 const pass = (ms) => new Promise((done) => setTimeout(done, ms));
 
 class Tab {
-  constructor({ target, person, fields, every, times = Infinity }) {
+  constructor({ target, person, fields, every, times = Infinity, plan }) {
     this.wire = wireTo(target);
     this.person = person;
     this.fields = fields;
     this.every = every;
-    this.times = times;
+    this.times = plan?.length ?? times;
+    this.plan = plan;
     this.beats = [];
     this.flying = new Set();
     this.start = Date.now();
@@ -52,7 +53,8 @@ class Tab {
       return;
     }
 
-    const due = this.start + this.beats.length * this.every;
+    const n = this.beats.length;
+    const due = this.start + (this.plan?.[n].at ?? n * this.every);
 
     this.timer = setTimeout(() => {
       this.#beat(due);
@@ -61,7 +63,8 @@ class Tab {
   }
 
   #beat(due) {
-    const entry = { due, seq: this.beats.length + 1 };
+    const { at: _, ...fields } = this.plan?.[this.beats.length] ?? {};
+    const entry = { due, seq: this.beats.length + 1, fields };
     const flight = this.#send(entry).finally(
       () => this.flying.delete(flight));
 
@@ -77,7 +80,7 @@ class Tab {
 
       try {
         const { status, body, got } = await beat(this.wire, this.person,
-          { doc: 'd1', seq: entry.seq, ...this.fields });
+          { doc: 'd1', seq: entry.seq, ...this.fields, ...entry.fields });
 
         return Object.assign(entry, { status, body, got, error: undefined });
       } catch (error) {

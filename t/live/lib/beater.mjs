@@ -4,40 +4,39 @@
 import { Worker } from 'node:worker_threads';
 
 export class Beater {
-  constructor() {
-    this.#thread = new Worker(new URL('./beater-thread.mjs', import.meta.url));
-    this.#thread.unref();
-    this.#thread.on('message', ({ call, value }) => {
-      this.#calls.get(call)(value);
-      this.#calls.delete(call);
-    });
-    this.#thread.on('error', (error) => {
-      throw error;
-    });
-  }
-
-  /* tab: { target, person, fields, every, first, times }. Resolves with the
-     first reply: the tab is there then. */
+  /* tab: { target, person, fields } and either { every, times } or
+     { plan: [{ at, …fields }] } with times counted from its start. Resolves
+     when the first beat is answered. */
   async start(tab) {
     return new Tab(this, await this.ask('start', tab));
   }
 
   ask(command, argument) {
-    return new Promise((done) => {
-      this.#thread.ref();
-      this.#calls.set(++this.#call, (value) => {
-        if (this.#calls.size === 1) {
-          this.#thread.unref();
-        }
+    this.#thread ??= this.#begin();
+    this.#thread.ref();
 
-        done(value);
-      });
+    return new Promise((done) => {
+      this.#calls.set(++this.#call, done);
       this.#thread.postMessage({ call: this.#call, command, argument });
     });
   }
 
-  close() {
-    return this.#thread.terminate();
+  #begin() {
+    const thread = new Worker(new URL('./beater-thread.mjs', import.meta.url));
+
+    thread.on('message', ({ call, value }) => {
+      this.#calls.get(call)(value);
+      this.#calls.delete(call);
+
+      if (this.#calls.size === 0) {
+        thread.unref();
+      }
+    });
+    thread.on('error', (error) => {
+      throw error;
+    });
+
+    return thread;
   }
 
   #thread;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { beat } from './beat.mjs';
+import { beat, beatUnheard } from './beat.mjs';
 import { Beater, lateness } from './beater.mjs';
 import { Nginx } from './nginx.mjs';
 import { allUsers, ask } from './query.mjs';
@@ -57,11 +57,11 @@ class Scene {
   }
 
   /* A tab that beats each interval, until stopped. */
-  async tab(user, { every = this.zone.interval, times, groups = AGENTS,
+  async tab(user, { every = this.zone.interval, times, plan, groups = AGENTS,
     target = 'h1', session = `${user}-tab`, ...fields } = {}) {
     const tab = await beater.start({
-      target: this.nginx.target(target), person: { user, groups }, every,
-      times, fields: { session, ...fields },
+      target: this.nginx.target(target), person: { user, groups },
+      every, times, plan, fields: { session, ...fields },
     });
 
     this.#tabs.push({ user, tab });
@@ -74,6 +74,12 @@ class Scene {
     options, ...fields } = {}) {
     return beat(this.wire(target), { user, groups }, { session, ...fields },
       options);
+  }
+
+  /* One beat whose reply is never read. Returns the socket. */
+  beatUnheard(user, { session = `${user}-tab`, ...fields }) {
+    return beatUnheard(this.nginx.target('h1'), { user, groups: AGENTS },
+      { session, ...fields });
   }
 
   /* A dashboard: sees everybody unless told otherwise. */
@@ -148,6 +154,8 @@ class Scene {
       faults.push(...await this.nginx.close());
 
       if (failure || faults.length > 0) {
+        faults.push(`look in ${this.nginx.prefix}`,
+          ...this.#streams.slice(0, 3).map((s) => s.story()));
         faults.push(...this.nginx.log.lines(/\[(?!info|notice)/).slice(-20));
       } else {
         this.nginx.remove();

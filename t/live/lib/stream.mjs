@@ -56,7 +56,20 @@ export class Stream {
     return this.changes.filter((c) => c.member.user === user);
   }
 
-  /* The first of `ms` in which the condition holds. */
+  kinds(user) {
+    return this.of(user).map((c) => c.type);
+  }
+
+  /* Kinds of a user's changes but those in which nothing but the number of
+     missed beats is new. */
+  news(user) {
+    const all = this.of(user);
+
+    return all.filter((c, n) => c.type !== 'update'
+      || isNews(c.member, all[n - 1]?.member)).map((c) => c.type);
+  }
+
+  /* Until the condition holds; resolves with what it returned. */
   waitFor(condition, ms, what) {
     return new Promise((done, fail) => {
       const look = () => {
@@ -311,6 +324,13 @@ export class Stream {
   #timer;
   #pending = null;
   #closed = false;
+}
+
+function isNews(member, before) {
+  const said = ({ status, groups, text, meta } = {}) =>
+    JSON.stringify([status, groups, text, meta]);
+
+  return said(member) !== said(before) || member.missed === before.missed;
 }
 
 function split(id) {
