@@ -1,0 +1,380 @@
+#include "ngx_http_presence_beat.h"
+#include "ngx_http_presence_access.h"
+#include "ngx_http_presence_json.h"
+#include "ngx_http_presence_member.h"
+#include "ngx_http_presence_problem.h"
+
+
+#define NGX_HTTP_PRESENCE_BEAT_MAX_BODY  4096
+
+
+typedef struct {
+    ngx_http_presence_zone_t      *zone;
+    ngx_http_presence_identity_t   identity;
+} ngx_http_presence_beat_ctx_t;
+
+
+static ngx_uint_t ngx_http_presence_beat_is_sendable(ngx_http_request_t *r);
+static void ngx_http_presence_beat_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_presence_beat_apply(ngx_http_request_t *r,
+    ngx_http_presence_beat_ctx_t *ctx);
+static ngx_int_t ngx_http_presence_beat_body(ngx_http_request_t *r,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_presence_beat_reply(ngx_http_request_t *r,
+    ngx_http_presence_beat_ctx_t *ctx,
+    const ngx_http_presence_report_t *report,
+    const ngx_http_presence_answer_t *answer, ngx_http_presence_ms_t wall);
+static ngx_int_t ngx_http_presence_beat_reply_minimal(ngx_http_request_t *r);
+
+
+/* what navigator.sendBeacon() and fetch() can send without a preflight, and
+ * what a client should send */
+
+static ngx_str_t  ngx_http_presence_beat_types[] = {
+    ngx_string("application/json"),
+    ngx_string("text/plain"),
+    ngx_string("application/x-www-form-urlencoded"),
+    ngx_string("multipart/form-data"),
+    ngx_null_string
+};
+
+
+ngx_int_t
+ngx_http_presence_beat_handler(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_int_t                      rc;
+    ngx_http_presence_beat_ctx_t  *ctx;
+
+    if (r->method != NGX_HTTP_POST) {
+        return ngx_http_presence_problem_method(r, "POST");
+    }
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_presence_beat_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->zone = zone;
+
+    if (ngx_http_presence_access_identify(r, zone, &ctx->identity, &rc)
+        != NGX_OK)
+    {
+        return rc;
+    }
+
+    if (!ngx_http_presence_beat_is_sendable(r)) {
+        return ngx_http_presence_problem(r,
+                                   NGX_HTTP_PRESENCE_UNSUPPORTED_MEDIA_TYPE,
+                                   "send the body as application/json");
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_PRESENCE_BEAT_MAX_BODY) {
+        return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
+                                         "a beat has at most 4096 bytes");
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_presence_module);
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r,
+                                          ngx_http_presence_beat_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_presence_touch_handler(ngx_http_request_t *r)
+{
+    ngx_http_presence_ms_t         now;
+    ngx_http_presence_zone_t      *zone;
+    ngx_http_presence_identity_t   identity;
+    ngx_http_presence_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
+
+    zone = plcf->touches.zone;
+
+    /* what the site itself refused is no sign of the user */
+
+    if (zone == NULL
+        || r->headers_out.status == NGX_HTTP_UNAUTHORIZED
+        || r->headers_out.status == NGX_HTTP_FORBIDDEN
+        || ngx_http_presence_access_user(r, zone, &identity) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    now = ngx_http_presence_zone_lock(zone);
+    (void) ngx_http_presence_roster_touch_locked(zone, &identity, now);
+    ngx_http_presence_zone_unlock(zone);
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_presence_beat_is_sendable(ngx_http_request_t *r)
+{
+    u_char     *p, *end;
+    ngx_str_t  *type, value;
+
+    if (r->headers_in.content_type == NULL) {
+        return 1;
+    }
+
+    value = r->headers_in.content_type->value;
+
+    p = value.data;
+    end = p + value.len;
+
+    while (p < end && *p != ';' && *p != ' ') {
+        p++;
+    }
+
+    value.len = p - value.data;
+
+    if (value.len == 0) {
+        return 1;
+    }
+
+    for (type = ngx_http_presence_beat_types; type->len; type++) {
+
+        if (type->len == value.len
+            && ngx_strncasecmp(type->data, value.data, value.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_presence_beat_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_presence_beat_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+
+    ngx_http_finalize_request(r, ngx_http_presence_beat_apply(r, ctx));
+}
+
+
+static ngx_int_t
+ngx_http_presence_beat_apply(ngx_http_request_t *r,
+    ngx_http_presence_beat_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_str_t                    body;
+    ngx_uint_t                   field;
+    const char                  *detail;
+    ngx_http_presence_ms_t       now, wall;
+    ngx_http_presence_zone_t    *zone;
+    ngx_http_presence_answer_t   answer;
+    ngx_http_presence_report_t   report;
+
+    zone = ctx->zone;
+
+    rc = ngx_http_presence_beat_body(r, &body);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
+                                         "a beat has at most 4096 bytes");
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_presence_json_read_beat(r->pool, body.data, body.len,
+                                         &zone->limits, &report, &detail,
+                                         &field)
+        != NGX_OK)
+    {
+        return ngx_http_presence_problem(r,
+                                        field ? NGX_HTTP_PRESENCE_INVALID_FIELD
+                                              : NGX_HTTP_PRESENCE_INVALID_JSON,
+                                        detail);
+    }
+
+    now = ngx_http_presence_zone_lock(zone);
+    wall = ngx_http_presence_zone_wall(zone, now);
+
+    rc = ngx_http_presence_roster_beat_locked(zone, &ctx->identity, &report,
+                                              now, &answer);
+
+    ngx_http_presence_zone_unlock(zone);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "presence beat user:\"%V\" session:\"%V\" seq:%L rc:%i",
+                   &ctx->identity.user, &report.session, report.beat.seq, rc);
+
+    if (rc == NGX_BUSY) {
+        return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_ZONE_FULL,
+                                         "there is no room in the zone for "
+                                         "this session or what it brings");
+    }
+
+    return ngx_http_presence_beat_reply(r, ctx, &report, &answer, wall);
+}
+
+
+/* NGX_DECLINED: it is too large */
+
+static ngx_int_t
+ngx_http_presence_beat_body(ngx_http_request_t *r, ngx_str_t *body)
+{
+    u_char                   *p;
+    size_t                    len;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    ngx_str_null(body);
+
+    if (rb == NULL || rb->bufs == NULL) {
+        return NGX_OK;
+    }
+
+    if (rb->temp_file) {
+        return NGX_DECLINED;
+    }
+
+    len = 0;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        len += ngx_buf_size(cl->buf);
+    }
+
+    if (len > NGX_HTTP_PRESENCE_BEAT_MAX_BODY) {
+        return NGX_DECLINED;
+    }
+
+    body->len = len;
+    body->data = rb->bufs->buf->pos;
+
+    if (rb->bufs->next == NULL) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, ngx_buf_size(cl->buf));
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_beat_reply(ngx_http_request_t *r,
+    ngx_http_presence_beat_ctx_t *ctx,
+    const ngx_http_presence_report_t *report,
+    const ngx_http_presence_answer_t *answer, ngx_http_presence_ms_t wall)
+{
+    u_char                      *p, *json;
+    size_t                       size;
+    ngx_str_t                   *prefer;
+    ngx_http_presence_policy_t  *policy;
+
+    prefer = ngx_http_presence_find_header(r, "prefer");
+
+    if (prefer
+        && ngx_strlcasestrn(prefer->data, prefer->data + prefer->len,
+                            (u_char *) "return=minimal",
+                            sizeof("return=minimal") - 2))
+    {
+        return ngx_http_presence_beat_reply_minimal(r);
+    }
+
+    policy = &ctx->zone->policy;
+
+    size = sizeof("{\"user\":,\"session\":\"\",\"status\":\"invisible\","
+                  "\"manual\":\"invisible\",\"until\":,\"interval_ms\":,"
+                  "\"max_interval_ms\":,\"idle_ms\":,\"deadline_ms\":,"
+                  "\"server_time\":,\"seq\":,\"recovered\":"
+                  "{\"reason\":\"recovered\",\"at\":}}")
+           + 8 * NGX_INT64_LEN
+           + ngx_http_presence_member_string_max(ctx->identity.user.len)
+           + report->session.len;
+
+    json = ngx_pnalloc(r->pool, size);
+    if (json == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_sprintf(json, "{\"user\":");
+    p = ngx_http_presence_member_write_string(p, ctx->identity.user.data,
+                                              ctx->identity.user.len);
+
+    /* of the limited alphabet that the body's reader lets through */
+
+    p = ngx_sprintf(p, ",\"session\":\"%V\",\"status\":\"%s\"",
+                    &report->session,
+                    ngx_http_presence_status_names[answer->status]);
+
+    p = (answer->manual == NGX_HTTP_PRESENCE_OFFLINE)
+        ? ngx_sprintf(p, ",\"manual\":null")
+        : ngx_sprintf(p, ",\"manual\":\"%s\"",
+                      ngx_http_presence_status_names[answer->manual]);
+
+    p = (answer->until == 0)
+        ? ngx_sprintf(p, ",\"until\":null")
+        : ngx_sprintf(p, ",\"until\":%L", answer->until);
+
+    p = ngx_sprintf(p, ",\"interval_ms\":%L,\"max_interval_ms\":%L,"
+                    "\"idle_ms\":%L,\"deadline_ms\":%L,\"server_time\":%L",
+                    policy->interval, policy->max_interval, policy->idle,
+                    answer->deadline, wall);
+
+    p = (report->beat.seq < 0)
+        ? ngx_sprintf(p, ",\"seq\":null")
+        : ngx_sprintf(p, ",\"seq\":%L", report->beat.seq);
+
+    if (answer->recovered == NGX_HTTP_PRESENCE_UNSEEN) {
+        p = ngx_sprintf(p, ",\"recovered\":null}");
+
+    } else {
+        p = ngx_sprintf(p, ",\"recovered\":{\"reason\":\"%s\",\"at\":",
+                        ngx_http_presence_reason_names[answer->recovered]);
+
+        p = (answer->recovered_at == 0)
+            ? ngx_sprintf(p, "null}}")
+            : ngx_sprintf(p, "%L}}", answer->recovered_at);
+    }
+
+    return ngx_http_presence_send_json(r, json, p - json);
+}
+
+
+static ngx_int_t
+ngx_http_presence_beat_reply_minimal(ngx_http_request_t *r)
+{
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+
+    if (ngx_http_presence_add_header(r, "Preference-Applied",
+                                     "return=minimal")
+        != NGX_OK
+        || ngx_http_presence_add_header(r, "Cache-Control", "no-store")
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_send_header(r);
+}

@@ -1,0 +1,460 @@
+#include <cjson/cJSON.h>
+
+#include "ngx_http_presence_json.h"
+
+
+#define NGX_HTTP_PRESENCE_JSON_MAX_INTEGER  9007199254740991.0  /* 2^53 - 1 */
+#define NGX_HTTP_PRESENCE_JSON_MAX_DOC      64
+
+/* an age or an interval of more is as good as this one */
+#define NGX_HTTP_PRESENCE_JSON_MAX_MS       31536000000.0       /* a year */
+
+
+typedef struct {
+    ngx_pool_t                        *pool;
+    const ngx_http_presence_limits_t  *limits;
+    ngx_http_presence_report_t        *report;
+} ngx_http_presence_json_ctx_t;
+
+
+typedef struct {
+    const char   *name;
+    ngx_int_t   (*read)(ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    const char   *detail;
+} ngx_http_presence_json_member_t;
+
+
+static ngx_int_t ngx_http_presence_json_session(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_boolean(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_active(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_next(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_status(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_until(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_text(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_meta(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_leave(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_logout(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+static ngx_int_t ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item);
+static ngx_int_t ngx_http_presence_json_number(const cJSON *item, double max,
+    int64_t *value);
+static ngx_int_t ngx_http_presence_json_string(
+    ngx_http_presence_json_ctx_t *ctx, const char *data, size_t len,
+    ngx_str_t *value);
+static ngx_uint_t ngx_http_presence_json_is_utf8(u_char *p, size_t len);
+
+
+#define ngx_http_presence_json_integer                                        \
+    "an integer from 0 to 9007199254740991"
+
+static const ngx_http_presence_json_member_t
+ngx_http_presence_json_members[] = {
+
+    { "session", ngx_http_presence_json_session,
+      "\"session\" must be a string of letters, digits and \"._~:-\", not "
+      "empty and not longer than \"max_session_length\"" },
+    { "doc", ngx_http_presence_json_doc,
+      "\"doc\" must be a string of at most 64 bytes" },
+    { "seq", ngx_http_presence_json_seq,
+      "\"seq\" must be " ngx_http_presence_json_integer },
+    { "visible", ngx_http_presence_json_boolean,
+      "\"visible\" must be true or false" },
+    { "active_ms_ago", ngx_http_presence_json_active,
+      "\"active_ms_ago\" must be " ngx_http_presence_json_integer },
+    { "next_ms", ngx_http_presence_json_next,
+      "\"next_ms\" must be " ngx_http_presence_json_integer },
+    { "status", ngx_http_presence_json_status,
+      "\"status\" must be online, busy, dnd, away or invisible" },
+    { "until", ngx_http_presence_json_until,
+      "\"until\" must be null or " ngx_http_presence_json_integer },
+    { "text", ngx_http_presence_json_text,
+      "\"text\" must be null or a string of at most \"max_text_length\" "
+      "bytes" },
+    { "meta", ngx_http_presence_json_meta,
+      "\"meta\" must be null or an object of at most \"max_meta_length\" "
+      "bytes" },
+    { "leave", ngx_http_presence_json_leave,
+      "\"leave\" must be true or false" },
+    { "logout", ngx_http_presence_json_logout,
+      "\"logout\" must be true or false" },
+    { "diag", ngx_http_presence_json_diag,
+      "\"diag\" must be an object" },
+
+    { NULL, NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
+    const ngx_http_presence_limits_t *limits,
+    ngx_http_presence_report_t *report, const char **detail,
+    ngx_uint_t *field)
+{
+    cJSON                                  *root, *item;
+    const char                             *end;
+    ngx_int_t                               rc;
+    ngx_http_presence_json_ctx_t            ctx;
+    const ngx_http_presence_json_member_t  *member;
+
+    ngx_memzero(report, sizeof(ngx_http_presence_report_t));
+
+    report->beat.seq = -1;
+    report->beat.active_ago = -1;
+    report->beat.next = -1;
+    report->status = NGX_HTTP_PRESENCE_NSTATUSES;
+
+    *field = 0;
+
+    if (!ngx_http_presence_json_is_utf8(body, len)) {
+        *detail = "the body is not UTF-8";
+        return NGX_ERROR;
+    }
+
+    root = cJSON_ParseWithLengthOpts((const char *) body, len, &end, 0);
+
+    while (root && (size_t) ((u_char *) end - body) < len
+           && (*end == ' ' || *end == '\t' || *end == CR || *end == LF))
+    {
+        end++;
+    }
+
+    if (!cJSON_IsObject(root) || (size_t) ((u_char *) end - body) != len) {
+        cJSON_Delete(root);
+        *detail = "the body is not one JSON object";
+        return NGX_ERROR;
+    }
+
+    ctx.pool = pool;
+    ctx.limits = limits;
+    ctx.report = report;
+
+    rc = NGX_OK;
+    *field = 1;
+
+    cJSON_ArrayForEach(item, root) {
+
+        for (member = ngx_http_presence_json_members; member->name; member++) {
+
+            if (ngx_strcmp(item->string, member->name) != 0) {
+                continue;
+            }
+
+            if (member->read(&ctx, item) != NGX_OK) {
+                *detail = member->detail;
+                rc = NGX_ERROR;
+                goto done;
+            }
+
+            break;
+        }
+    }
+
+    if (report->session.len == 0) {
+        *detail = "\"session\" is missing";
+        rc = NGX_ERROR;
+    }
+
+done:
+
+    cJSON_Delete(root);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_session(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    size_t       len;
+    const char  *p;
+
+    if (!cJSON_IsString(item)) {
+        return NGX_ERROR;
+    }
+
+    for (p = item->valuestring; *p; p++) {
+
+        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')
+            || (*p >= '0' && *p <= '9') || *p == '.' || *p == '_'
+            || *p == '~' || *p == ':' || *p == '-')
+        {
+            continue;
+        }
+
+        return NGX_ERROR;
+    }
+
+    len = p - item->valuestring;
+
+    if (len == 0 || len > ctx->limits->max_session) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_json_string(ctx, item->valuestring, len,
+                                         &ctx->report->session);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    size_t    len;
+    uint32_t  hash;
+
+    if (!cJSON_IsString(item)) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(item->valuestring);
+
+    if (len > NGX_HTTP_PRESENCE_JSON_MAX_DOC) {
+        return NGX_ERROR;
+    }
+
+    /* 0 stands for none */
+
+    hash = len ? ngx_murmur_hash2((u_char *) item->valuestring, len) : 0;
+    ctx->report->beat.doc = (len && hash == 0) ? 1 : hash;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    return ngx_http_presence_json_number(item,
+                                         NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
+                                         &ctx->report->beat.seq);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_boolean(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    return cJSON_IsBool(item) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_active(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    return ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
+                                         &ctx->report->beat.active_ago);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_next(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    return ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
+                                         &ctx->report->beat.next);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_status(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    ngx_uint_t  i;
+
+    if (!cJSON_IsString(item)) {
+        return NGX_ERROR;
+    }
+
+    for (i = NGX_HTTP_PRESENCE_ONLINE; i < NGX_HTTP_PRESENCE_NSTATUSES; i++) {
+
+        if (ngx_strcmp(item->valuestring, ngx_http_presence_status_names[i])
+            == 0)
+        {
+            ctx->report->status = (uint8_t) i;
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_until(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    if (cJSON_IsNull(item)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_presence_json_number(item,
+                                         NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
+                                         &ctx->report->until);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_text(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    size_t  len;
+
+    if (cJSON_IsNull(item)) {
+        return ngx_http_presence_json_string(ctx, "", 0, &ctx->report->text);
+    }
+
+    if (!cJSON_IsString(item)) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(item->valuestring);
+
+    if (len > ctx->limits->max_text) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_json_string(ctx, item->valuestring, len,
+                                         &ctx->report->text);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_meta(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    char       *text;
+    size_t      len;
+    ngx_int_t   rc;
+
+    if (cJSON_IsNull(item)) {
+        return ngx_http_presence_json_string(ctx, "", 0, &ctx->report->meta);
+    }
+
+    if (!cJSON_IsObject(item)) {
+        return NGX_ERROR;
+    }
+
+    text = cJSON_PrintUnformatted(item);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = ngx_strlen(text);
+
+    rc = (len > ctx->limits->max_meta)
+         ? NGX_ERROR
+         : ngx_http_presence_json_string(ctx, text, len, &ctx->report->meta);
+
+    cJSON_free(text);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_leave(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    ctx->report->leave = cJSON_IsTrue(item);
+
+    return ngx_http_presence_json_boolean(ctx, item);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_logout(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    ctx->report->logout = cJSON_IsTrue(item);
+
+    return ngx_http_presence_json_boolean(ctx, item);
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item)
+{
+    return cJSON_IsObject(item) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* a larger number than "max" is taken as "max" */
+
+static ngx_int_t
+ngx_http_presence_json_number(const cJSON *item, double max, int64_t *value)
+{
+    double  number;
+
+    if (!cJSON_IsNumber(item)) {
+        return NGX_ERROR;
+    }
+
+    number = item->valuedouble;
+
+    if (!(number >= 0 && number <= NGX_HTTP_PRESENCE_JSON_MAX_INTEGER)
+        || number != (double) (int64_t) number)
+    {
+        return NGX_ERROR;
+    }
+
+    *value = (int64_t) ngx_min(number, max);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_string(ngx_http_presence_json_ctx_t *ctx,
+    const char *data, size_t len, ngx_str_t *value)
+{
+    /* not NULL even when it is empty: the member was there */
+
+    value->data = ngx_pnalloc(ctx->pool, len + 1);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(value->data, data, len);
+    value->len = len;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_presence_json_is_utf8(u_char *p, size_t len)
+{
+    u_char  *end;
+
+    end = p + len;
+
+    while (p < end) {
+
+        if (*p < 0x80) {
+            p++;
+
+        } else if (ngx_utf8_decode(&p, end - p) > 0x10ffff) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

@@ -1,0 +1,54 @@
+/* The configuration, as ngx_http_presence_module.c reads it. */
+
+#ifndef _NGX_HTTP_PRESENCE_MODULE_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_presence_zone.h"
+
+
+/* which sites' pages may use a location */
+typedef enum {
+    NGX_HTTP_PRESENCE_ORIGIN_SAME = 0,
+    NGX_HTTP_PRESENCE_ORIGIN_ANY,
+    NGX_HTTP_PRESENCE_ORIGIN_LISTED     /* or the same */
+} ngx_http_presence_origin_e;
+
+
+typedef struct {
+    ngx_array_t                   zones;    /* ngx_http_presence_zone_t * */
+    ngx_array_t                   wake;     /* of the workers (..._wake) */
+} ngx_http_presence_main_conf_t;
+
+
+/* a zone that a directive names, and where it does */
+typedef struct {
+    ngx_str_t                     name;
+    ngx_str_t                     directive;
+    u_char                       *file;
+    ngx_uint_t                    line;
+    ngx_http_presence_zone_t     *zone;
+} ngx_http_presence_zone_ref_t;
+
+
+typedef struct {
+    ngx_http_presence_zone_ref_t  serves;
+    ngx_http_presence_zone_ref_t  touches;
+
+    ngx_http_complex_value_t     *user;
+    ngx_http_complex_value_t     *groups;
+    ngx_http_complex_value_t     *view;
+
+    ngx_uint_t                    origin;
+    ngx_array_t                  *origins;  /* ngx_str_t */
+} ngx_http_presence_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_presence_module;
+
+
+#endif /* _NGX_HTTP_PRESENCE_MODULE_H_INCLUDED_ */
