@@ -766,7 +766,7 @@ export class Presence extends EventTarget {
   }
 
   #settled() {
-    if (this.#urgent || this.#manual && this.#link === 'online') this.#soon(this.#urgent || 'status');
+    if (this.#urgent) this.#soon(this.#urgent);
   }
 
   #deny(status, problem) {
@@ -877,7 +877,7 @@ export class Presence extends EventTarget {
     this.#active = this.mark();
     if (this.#link === 'leaving') this.#arrive(reason);
     else if (idle) this.#soon(reason);
-    else this.wake(reason);
+    this.wake(reason);
   }
 
   // -- the wire

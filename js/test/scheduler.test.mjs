@@ -145,6 +145,47 @@ test('backs off, and comes back to the interval', async () => {
   assert.equal(world.beats.length, beats);
   await world.pass(1100);
   assert.equal(world.beats.length, beats + 1);
+  world.answer = () => new TypeError('unreachable');
+  failed.length = 0;
+  await world.pass(25000);
+  assert.equal(failed[0].retry_ms, 750);
+});
+
+test('a retry does not come early', async () => {
+  const world = new World();
+  const presence = await started(world);
+  world.answer = () => error(503);
+  await world.pass(25100);
+  assert.equal(world.beats.length, 2);
+  await world.pass(300);
+  presence.wake('ping');
+  await settle();
+  assert.equal(world.beats.length, 2);
+});
+
+test('turning idle during a beat does not forget its time-out', async () => {
+  const world = new World();
+  world.answer = () => world.reply({ idle_ms: 27000 });
+  const presence = await started(world);
+  world.answer = () => undefined;
+  await world.pass(28000);
+  assert.equal(presence.state, 'idle');
+  await world.pass(5500);
+  assert.equal(presence.state, 'retrying');
+});
+
+test('what happens during a beat is told by the next', async () => {
+  const world = new World();
+  let answer;
+  world.answer = () => new Promise((resolve) => { answer = resolve; });
+  await started(world);
+  await world.pass(1500);
+  await world.hide();
+  assert.equal(world.beats.length, 1);
+  answer(world.reply());
+  await settle();
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].visible, false);
 });
 
 test('the first retry is jittered too', async () => {
@@ -224,7 +265,7 @@ test('a ping beats when a beat is due, and only then', async () => {
 
 test('in a hidden page pings carry the beats alone', async () => {
   const world = new World();
-  const presence = await started(world);
+  const presence = await started(world, { env: { random: () => 1 } });
   await world.pass(2000);
   await world.hide();
   const before = world.beats.length;
@@ -322,9 +363,10 @@ test('a wall clock that is set back delays nothing', async () => {
 
 test('idle after the server\'s threshold, and back at once', async () => {
   const world = new World();
+  world.answer = () => world.reply({ idle_ms: 310000 });
   const presence = await started(world);
   const states = heard(presence, 'state');
-  await world.pass(299000);
+  await world.pass(309000);
   assert.equal(presence.state, 'online');
   await world.pass(1000);
   assert.deepEqual(states, [{ state: 'idle', previous: 'online' }]);
@@ -487,11 +529,12 @@ test('stop says goodbye and leaves nothing behind', async () => {
   assert.equal(world.timers.size, 0);
   assert.equal(world.window.listeners.length + world.document.listeners.length, 0);
   assert.equal(world.stream.readyState, 2);
-  world.answer = () => undefined;
+  world.answer = (body) => (body.leave ? world.reply() : undefined);
   presence.start();
   presence.stop();
   await settle();
   assert.equal(world.timers.size, 0);
+  assert.equal(world.hanging, 0);
 });
 
 test('an answer that comes after stop is not heard', async () => {
