@@ -82,6 +82,8 @@ export class Nginx {
   async start() {
     /* nginx takes a variable of that name for inherited sockets */
     const { NGINX: _, ...env } = process.env;
+    fs.rmSync(this.file('nginx.pid'), { force: true });
+
     const run = spawnSync(NGINX, this.#arguments(),
       { encoding: 'utf8', env, timeout: START });
 
@@ -169,7 +171,12 @@ export class Nginx {
       return;
     }
 
-    process.kill(this.master, signal);
+    if (signal === 'SIGKILL') {
+      process.kill(-this.#group, signal);
+    } else {
+      process.kill(this.master, signal);
+    }
+
     await until(() => this.all().length === 0, START,
       `nginx gone after ${signal}`);
     groups.delete(this.#group);

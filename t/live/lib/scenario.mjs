@@ -49,11 +49,7 @@ class Scene {
   }
 
   async open() {
-    this.nginx = await Nginx.start({
-      ...this.#site,
-      zone: this.#site.state
-        ? { ...this.zone, state: 'agents.presence' } : this.zone,
-    });
+    this.nginx = await Nginx.start(this.#site);
   }
 
   /* A tab that beats each interval, until stopped. */
@@ -70,10 +66,9 @@ class Scene {
   }
 
   /* One beat. */
-  beat(user, { groups = AGENTS, target = 'h1', session = `${user}-tab`,
-    options, ...fields } = {}) {
-    return beat(this.wire(target), { user, groups }, { session, ...fields },
-      options);
+  beat(user, { groups = AGENTS, target = 'h1', wire = this.wire(target),
+    session = `${user}-tab`, options, ...fields } = {}) {
+    return beat(wire, { user, groups }, { session, ...fields }, options);
   }
 
   /* One beat whose reply is never read. Returns the socket. */
@@ -132,8 +127,29 @@ class Scene {
     return this.#wires.get(target);
   }
 
+  /* Connections of their own. */
+  newWire(target) {
+    const wire = wireTo(this.nginx.target(target));
+
+    this.#wires.set(wire, wire);
+
+    return wire;
+  }
+
+  /* Closes all streams, and keeps no more of them than their faults. */
+  forgetStreams() {
+    for (const stream of this.#streams) {
+      stream.close();
+      this.#faults.push(...stream.faults.slice(0, 5)
+        .map((fault) => `stream: ${fault}`));
+    }
+
+    this.#streams = [];
+  }
+
   async close(failure) {
     const faults = [];
+    const streams = this.#streams;
 
     for (const { user, tab } of this.#tabs) {
       const late = lateness(await tab.stop());
@@ -143,11 +159,8 @@ class Scene {
       }
     }
 
-    this.#streams.forEach((stream) => {
-      stream.close();
-      faults.push(...stream.faults.slice(0, 5)
-        .map((fault) => `stream: ${fault}`));
-    });
+    this.forgetStreams();
+    faults.push(...this.#faults);
     this.#wires.forEach((wire) => wire.close());
 
     if (this.nginx) {
@@ -155,7 +168,7 @@ class Scene {
 
       if (failure || faults.length > 0) {
         faults.push(`look in ${this.nginx.prefix}`,
-          ...this.#streams.slice(0, 3).map((s) => s.story()));
+          ...streams.slice(0, 3).map((s) => s.story()));
         faults.push(...this.nginx.log.lines(/\[(?!info|notice)/).slice(-20));
       } else {
         this.nginx.remove();
@@ -168,5 +181,6 @@ class Scene {
   #site;
   #tabs = [];
   #streams = [];
+  #faults = [];
   #wires = new Map();
 }
