@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
     const cJSON *item);
 static ngx_int_t ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
     const cJSON *item);
-static ngx_int_t ngx_http_presence_json_boolean(
+static ngx_int_t ngx_http_presence_json_visible(
     ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
 static ngx_int_t ngx_http_presence_json_active(
     ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
@@ -71,7 +71,7 @@ ngx_http_presence_json_members[] = {
       "\"doc\" must be a string of at most 64 bytes" },
     { "seq", ngx_http_presence_json_seq,
       "\"seq\" must be " ngx_http_presence_json_integer },
-    { "visible", ngx_http_presence_json_boolean,
+    { "visible", ngx_http_presence_json_visible,
       "\"visible\" must be true or false" },
     { "active_ms_ago", ngx_http_presence_json_active,
       "\"active_ms_ago\" must be " ngx_http_presence_json_integer },
@@ -247,9 +247,11 @@ ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_presence_json_boolean(ngx_http_presence_json_ctx_t *ctx,
+ngx_http_presence_json_visible(ngx_http_presence_json_ctx_t *ctx,
     const cJSON *item)
 {
+    ctx->report->beat.hidden = cJSON_IsFalse(item);
+
     return cJSON_IsBool(item) ? NGX_OK : NGX_ERROR;
 }
 
@@ -374,7 +376,7 @@ ngx_http_presence_json_leave(ngx_http_presence_json_ctx_t *ctx,
 {
     ctx->report->leave = cJSON_IsTrue(item);
 
-    return ngx_http_presence_json_boolean(ctx, item);
+    return cJSON_IsBool(item) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -384,7 +386,7 @@ ngx_http_presence_json_logout(ngx_http_presence_json_ctx_t *ctx,
 {
     ctx->report->logout = cJSON_IsTrue(item);
 
-    return ngx_http_presence_json_boolean(ctx, item);
+    return cJSON_IsBool(item) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -253,6 +253,7 @@ ngx_http_presence_roster_touch_locked(ngx_http_presence_zone_t *zone,
         beat.seq = -1;
         beat.active_ago = -1;
         beat.next = -1;
+        beat.hidden = 0;
 
         ngx_http_presence_rules_begin(&zone->policy, &session->life, &beat,
                                       now);

@@ -340,7 +340,17 @@ ngx_http_presence_rules_step(const ngx_http_presence_policy_t *policy,
 {
     ngx_http_presence_ms_t  step;
 
-    step = (beat->next > policy->interval) ? beat->next : policy->interval;
+    step = beat->next;
+
+    /* browsers wake hidden pages late: one that does not say when gets time */
+
+    if (step < 0 && beat->hidden) {
+        step = policy->max_interval;
+    }
+
+    if (step < policy->interval) {
+        step = policy->interval;
+    }
 
     if (step > policy->max_interval) {
         step = policy->max_interval;

@@ -68,6 +68,7 @@ typedef struct {
     int64_t                 seq;
     ngx_http_presence_ms_t  active_ago;
     ngx_http_presence_ms_t  next;
+    uint8_t                 hidden;         /* the page is not visible */
 } ngx_http_presence_beat_t;
 
 

@@ -205,7 +205,7 @@ ngx_http_presence_zone_unlock(ngx_http_presence_zone_t *zone)
 
     if (zone->forgiven) {
         ngx_log_error(NGX_LOG_NOTICE, zone->cycle->log, 0,
-                      "presence_zone \"%V\": nobody could be heard for %LmS, "
+                      "presence_zone \"%V\": nobody could be heard for %L ms, "
                       "which is not counted as missed",
                       &zone->name, zone->forgiven);
         zone->forgiven = 0;
