@@ -224,13 +224,26 @@ ngx_http_presence_change_e
 ngx_http_presence_filter_change(const ngx_http_presence_filter_t *filter,
     const ngx_http_presence_change_t *change)
 {
-    return ngx_http_presence_rules_change(
+    ngx_http_presence_change_e  what;
+
+    what = ngx_http_presence_rules_change(
                change->before != NGX_HTTP_PRESENCE_OFFLINE
                && ngx_http_presence_filter_sees(filter, change,
                                            NGX_HTTP_PRESENCE_GROUP_BEFORE),
                change->after != NGX_HTTP_PRESENCE_OFFLINE
                && ngx_http_presence_filter_sees(filter, change,
                                            NGX_HTTP_PRESENCE_GROUP_AFTER));
+
+    /* a count stays the same when somebody's status does */
+
+    if (filter->count
+        && what == NGX_HTTP_PRESENCE_CHANGE_UPDATE
+        && change->before == change->after)
+    {
+        return NGX_HTTP_PRESENCE_NO_CHANGE;
+    }
+
+    return what;
 }
 
 

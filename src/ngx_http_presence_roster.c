@@ -1040,8 +1040,8 @@ ngx_http_presence_roster_set_note_locked(ngx_http_presence_zone_t *zone,
 
     old = user->note;
 
-    ngx_str_null(&was_text);
-    ngx_str_null(&was_meta);
+    ngx_str_set(&was_text, "");
+    ngx_str_set(&was_meta, "");
 
     if (old) {
         was_text.len = old->text_len;
