@@ -26,7 +26,8 @@ export async function beat(wire, person, fields, options = {}) {
     status: reply.status,
     headers: reply.headers,
     worker: +reply.headers['x-worker'],
-    body: answer ? JSON.parse(answer) : null,
+    body: /json/.test(reply.headers['content-type'])
+      ? JSON.parse(answer) : answer,
     sent,
     got: Date.now(),
   };

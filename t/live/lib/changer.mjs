@@ -18,6 +18,7 @@ export class Changer {
   /* Changes until stopped, with a pause after each. */
   start(pause) {
     this.#run = this.#go(pause);
+    this.#run.catch(() => { /* stop() tells */ });
   }
 
   async stop() {

@@ -109,6 +109,7 @@ export class Stream {
 
   /* The network goes: no farewell is said. */
   cut() {
+    this.connections.at(-1).cut = true;
     this.#socket.destroy();
   }
 
@@ -214,8 +215,8 @@ export class Stream {
     const at = Date.now();
     let body = null;
 
-    if (this.#closed) {
-      return;
+    if (this.#closed || connection.cut) {
+      return;    /* it was under way, but nobody reads it now */
     }
 
     if (Object.keys(rest).length > 0) {
