@@ -92,7 +92,8 @@ ngx_http_presence_beat_handler(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_presence_touch_handler(ngx_http_request_t *r)
 {
-    ngx_http_presence_ms_t         now;
+    ngx_time_t                    *tp;
+    ngx_http_presence_ms_t         now, ago;
     ngx_http_presence_zone_t      *zone;
     ngx_http_presence_identity_t   identity;
     ngx_http_presence_loc_conf_t  *plcf;
@@ -111,8 +112,17 @@ ngx_http_presence_touch_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
+    /* the user was there when it began, and may have left since */
+
+    tp = ngx_timeofday();
+
+    ago = (ngx_http_presence_ms_t) (tp->sec - r->start_sec) * 1000
+          + (ngx_http_presence_ms_t) tp->msec
+          - (ngx_http_presence_ms_t) r->start_msec;
+
     now = ngx_http_presence_zone_lock(zone);
-    (void) ngx_http_presence_roster_touch_locked(zone, &identity, now);
+    (void) ngx_http_presence_roster_touch_locked(zone, &identity,
+                                                 ngx_max(ago, 0), now);
     ngx_http_presence_zone_unlock(zone);
 
     return NGX_OK;

@@ -2,6 +2,30 @@
 #include "ngx_http_presence_changes.h"
 
 
+/* one change of a user, from what everybody saw before to what is new */
+typedef struct {
+    ngx_http_presence_was_t          was;
+    ngx_http_presence_reason_e       reason;
+    ngx_uint_t                       changed;
+} ngx_http_presence_turn_t;
+
+
+static void ngx_http_presence_roster_logout_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn);
+static ngx_int_t ngx_http_presence_roster_hear_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now, ngx_http_presence_answer_t *answer);
+static void ngx_http_presence_roster_recover(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *session,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
+static ngx_int_t ngx_http_presence_roster_apply_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn);
+
 static ngx_http_presence_user_t *ngx_http_presence_roster_add_user_locked(
     ngx_http_presence_zone_t *zone,
     const ngx_http_presence_identity_t *identity, uint32_t hash);
@@ -40,14 +64,13 @@ static ngx_int_t ngx_http_presence_roster_set_note_locked(
 static void ngx_http_presence_roster_set_manual(
     ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report);
 
-static void ngx_http_presence_roster_was(ngx_http_presence_user_t *user,
-    ngx_http_presence_was_t *was);
+static void ngx_http_presence_roster_begin(ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason);
 static void ngx_http_presence_roster_was_in_groups(
     ngx_http_presence_user_t *user, ngx_http_presence_was_t *was);
 static void ngx_http_presence_roster_settle_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
-    const ngx_http_presence_was_t *was, ngx_http_presence_reason_e reason,
-    ngx_uint_t changed, ngx_http_presence_ms_t now);
+    ngx_http_presence_turn_t *turn, ngx_http_presence_ms_t now);
 static void ngx_http_presence_roster_set_status_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     ngx_http_presence_status_e status, ngx_http_presence_ms_t now);
@@ -74,26 +97,22 @@ ngx_http_presence_roster_beat_locked(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
     ngx_http_presence_answer_t *answer)
 {
-    uint32_t                      hash;
-    ngx_int_t                     rc;
-    ngx_uint_t                    changed, accepted;
-    ngx_http_presence_was_t       was;
-    ngx_http_presence_user_t     *user;
-    ngx_http_presence_reason_e    reason;
-    ngx_http_presence_session_t  *session;
+    uint32_t                   hash;
+    ngx_int_t                  rc;
+    ngx_http_presence_turn_t   turn;
+    ngx_http_presence_user_t  *user;
 
     ngx_memzero(answer, sizeof(ngx_http_presence_answer_t));
 
     hash = ngx_http_presence_roster_hash(&identity->user);
     user = ngx_http_presence_roster_find_locked(zone, &identity->user, hash);
 
-    if (report->leave || report->logout) {
+    if (user == NULL) {
 
-        if (user == NULL) {
+        if (report->leave || report->logout) {
             return NGX_OK;
         }
 
-    } else if (user == NULL) {
         user = ngx_http_presence_roster_add_user_locked(zone, identity, hash);
 
         if (user == NULL) {
@@ -101,103 +120,18 @@ ngx_http_presence_roster_beat_locked(ngx_http_presence_zone_t *zone,
         }
     }
 
-    ngx_http_presence_roster_was(user, &was);
-
-    rc = NGX_OK;
-    changed = 0;
-    accepted = 0;
-    reason = NGX_HTTP_PRESENCE_BEAT;
-
-    session = ngx_http_presence_roster_find_session(user, &report->session);
+    ngx_http_presence_roster_begin(user, &turn, NGX_HTTP_PRESENCE_BEAT);
 
     if (report->logout) {
-        reason = NGX_HTTP_PRESENCE_LOGOUT;
-
-        while (user->sessions) {
-            ngx_http_presence_roster_end_session_locked(zone, user->sessions,
-                                                        reason);
-        }
-
-        session = NULL;
-
-    } else if (report->leave) {
-
-        if (session) {
-            accepted = ngx_http_presence_rules_leave(&session->life,
-                                                     &report->beat, now);
-        }
-
-    } else if (session) {
-        session->restored = 0;
-
-        accepted = ngx_http_presence_rules_beat(&zone->policy, &session->life,
-                                                &report->beat, now);
-
-        if (accepted && report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
-            reason = NGX_HTTP_PRESENCE_MANUAL;
-        }
+        ngx_http_presence_roster_logout_locked(zone, user, &turn);
+        rc = NGX_OK;
 
     } else {
-        session = ngx_http_presence_roster_add_session_locked(zone, user,
-                                                            &report->session);
-        if (session == NULL) {
-            ngx_http_presence_roster_settle_locked(zone, user, &was, reason, 0,
-                                                   now);
-            return NGX_BUSY;
-        }
-
-        accepted = 1;
-
-        ngx_http_presence_rules_begin(&zone->policy, &session->life,
-                                      &report->beat, now);
-
-        if (user->lost
-            && user->lost == ngx_http_presence_roster_hash(&report->session))
-        {
-            reason = NGX_HTTP_PRESENCE_RECOVERED;
-            user->lost = 0;
-
-            answer->recovered = NGX_HTTP_PRESENCE_MISSED;
-
-            if (user->status == NGX_HTTP_PRESENCE_OFFLINE) {
-                answer->recovered_at = ngx_http_presence_zone_wall(zone,
-                                                                  user->since);
-            }
-        }
+        rc = ngx_http_presence_roster_hear_locked(zone, user, identity, report,
+                                                  &turn, now, answer);
     }
 
-    if (accepted) {
-
-        if (!ngx_http_presence_roster_same_groups(user, identity)) {
-            ngx_http_presence_roster_was_in_groups(user, &was);
-
-            rc = ngx_http_presence_roster_set_groups_locked(zone, user,
-                                                            identity);
-            changed = (rc == NGX_OK);
-        }
-
-        if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
-            ngx_http_presence_roster_set_manual(user, report);
-        }
-
-        if (ngx_http_presence_roster_set_note_locked(zone, user, &report->text,
-                                                     &report->meta, &changed)
-            != NGX_OK)
-        {
-            rc = NGX_BUSY;
-        }
-    }
-
-    if (session) {
-        ngx_http_presence_roster_watch_locked(zone, session, now);
-
-        answer->deadline = ngx_http_presence_rules_deadline(&zone->policy,
-                                                            &session->life)
-                           - now;
-    }
-
-    ngx_http_presence_roster_settle_locked(zone, user, &was, reason, changed,
-                                           now);
+    ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
 
     answer->status = user->status;
     answer->manual = user->manual;
@@ -209,15 +143,23 @@ ngx_http_presence_roster_beat_locked(ngx_http_presence_zone_t *zone,
 
 ngx_int_t
 ngx_http_presence_roster_touch_locked(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t now)
+    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now)
 {
     uint32_t                      hash;
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
-    ngx_http_presence_beat_t      beat;
     ngx_http_presence_session_t  *session;
 
     static ngx_str_t  nameless = ngx_null_string;
+
+    static const ngx_http_presence_beat_t  silent = { 0, -1, -1, -1, 0 };
+
+    /* what came before the window says nothing of now */
+
+    if (ago >= zone->policy.interval * zone->policy.misses) {
+        return NGX_OK;
+    }
 
     hash = ngx_http_presence_roster_hash(&identity->user);
     user = ngx_http_presence_roster_find_locked(zone, &identity->user, hash);
@@ -230,41 +172,31 @@ ngx_http_presence_roster_touch_locked(ngx_http_presence_zone_t *zone,
         }
     }
 
-    ngx_http_presence_roster_was(user, &was);
+    ngx_http_presence_roster_begin(user, &turn, NGX_HTTP_PRESENCE_TOUCH);
 
     session = ngx_http_presence_roster_find_session(user, &nameless);
 
     if (session) {
         session->restored = 0;
 
-        ngx_http_presence_rules_touch(&session->life, now);
+        ngx_http_presence_rules_touch(&session->life, now - ago);
 
     } else {
         session = ngx_http_presence_roster_add_session_locked(zone, user,
                                                               &nameless);
-        if (session == NULL) {
-            ngx_http_presence_roster_settle_locked(zone, user, &was,
-                                                   NGX_HTTP_PRESENCE_TOUCH, 0,
-                                                   now);
-            return NGX_BUSY;
+        if (session) {
+            ngx_http_presence_rules_begin(&zone->policy, &session->life,
+                                          &silent, now - ago);
         }
-
-        beat.doc = 0;
-        beat.seq = -1;
-        beat.active_ago = -1;
-        beat.next = -1;
-        beat.hidden = 0;
-
-        ngx_http_presence_rules_begin(&zone->policy, &session->life, &beat,
-                                      now);
     }
 
-    ngx_http_presence_roster_watch_locked(zone, session, now);
+    if (session) {
+        ngx_http_presence_roster_watch_locked(zone, session, now);
+    }
 
-    ngx_http_presence_roster_settle_locked(zone, user, &was,
-                                           NGX_HTTP_PRESENCE_TOUCH, 0, now);
+    ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
 
-    return NGX_OK;
+    return session ? NGX_OK : NGX_BUSY;
 }
 
 
@@ -273,7 +205,7 @@ ngx_http_presence_roster_acknowledge_locked(ngx_http_presence_zone_t *zone,
     ngx_str_t *user_id, ngx_str_t *session_id, ngx_http_presence_ms_t ago,
     ngx_http_presence_ms_t now)
 {
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_session_t  *session;
 
@@ -289,15 +221,14 @@ ngx_http_presence_roster_acknowledge_locked(ngx_http_presence_zone_t *zone,
         return;
     }
 
-    ngx_http_presence_roster_was(user, &was);
+    ngx_http_presence_roster_begin(user, &turn, NGX_HTTP_PRESENCE_STREAM);
 
     ngx_http_presence_rules_acknowledge(&zone->policy, &session->life,
                                         now - ago);
 
     ngx_http_presence_roster_watch_locked(zone, session, now);
 
-    ngx_http_presence_roster_settle_locked(zone, user, &was,
-                                           NGX_HTTP_PRESENCE_STREAM, 0, now);
+    ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
 }
 
 
@@ -306,7 +237,7 @@ ngx_http_presence_roster_expire_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_ms_t now, ngx_uint_t *budget)
 {
     ngx_queue_t                  *q;
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_timer_t    *timer;
     ngx_http_presence_session_t  *session;
@@ -332,10 +263,8 @@ ngx_http_presence_roster_expire_locked(ngx_http_presence_zone_t *zone,
 
         user = ngx_queue_data(timer, ngx_http_presence_user_t, timer);
 
-        ngx_http_presence_roster_was(user, &was);
-
-        ngx_http_presence_roster_settle_locked(zone, user, &was,
-                                               NGX_HTTP_PRESENCE_IDLE, 0, now);
+        ngx_http_presence_roster_begin(user, &turn, NGX_HTTP_PRESENCE_IDLE);
+        ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
     }
 
     while (*budget && !ngx_queue_empty(&zone->sh->offline)) {
@@ -555,14 +484,14 @@ ngx_http_presence_roster_restored_locked(ngx_http_presence_zone_t *zone,
 {
     ngx_http_presence_ms_t        since;
     ngx_http_presence_sum_t       sum;
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_session_t  *session;
 
     for (session = user->sessions; session; session = session->next) {
         ngx_http_presence_roster_watch_locked(zone, session, now);
     }
 
-    ngx_http_presence_roster_was(user, &was);
+    ngx_http_presence_roster_begin(user, &turn, user->reason);
     ngx_http_presence_roster_sum(user, &sum);
 
     since = user->since;
@@ -577,8 +506,10 @@ ngx_http_presence_roster_restored_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_roster_set_timer_locked(zone, user, &sum, now);
 
-    if (tell && was.status != ngx_http_presence_rules_shown(user->status)) {
-        ngx_http_presence_changes_append_locked(zone, user, &was);
+    if (tell
+        && turn.was.status != ngx_http_presence_rules_shown(user->status))
+    {
+        ngx_http_presence_changes_append_locked(zone, user, &turn.was);
     }
 }
 
@@ -589,10 +520,10 @@ ngx_http_presence_roster_reconcile_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_reason_e reason, ngx_http_presence_ms_t now)
 {
     ngx_uint_t                    i;
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_session_t  *session, *next;
 
-    ngx_http_presence_roster_was(user, &was);
+    ngx_http_presence_roster_begin(user, &turn, reason);
 
     for (session = user->sessions; session; session = next) {
         next = session->next;
@@ -614,7 +545,139 @@ ngx_http_presence_roster_reconcile_locked(ngx_http_presence_zone_t *zone,
         }
     }
 
-    ngx_http_presence_roster_settle_locked(zone, user, &was, reason, 0, now);
+    ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
+}
+
+
+/* the user's own word ends all sessions, with no grace */
+
+static void
+ngx_http_presence_roster_logout_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn)
+{
+    turn->reason = NGX_HTTP_PRESENCE_LOGOUT;
+
+    while (user->sessions) {
+        ngx_http_presence_roster_end_session_locked(zone, user->sessions,
+                                                    turn->reason);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_presence_roster_hear_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now, ngx_http_presence_answer_t *answer)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    news;
+    ngx_http_presence_session_t  *session;
+
+    session = ngx_http_presence_roster_find_session(user, &report->session);
+
+    if (session) {
+        session->restored = 0;
+
+        news = report->leave
+               ? ngx_http_presence_rules_leave(&session->life, &report->beat,
+                                               now)
+               : ngx_http_presence_rules_beat(&zone->policy, &session->life,
+                                              &report->beat, now);
+
+        if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
+            turn->reason = NGX_HTTP_PRESENCE_MANUAL;
+        }
+
+    } else if (report->leave) {
+        return NGX_OK;
+
+    } else {
+        session = ngx_http_presence_roster_add_session_locked(zone, user,
+                                                            &report->session);
+        if (session == NULL) {
+            return NGX_BUSY;
+        }
+
+        ngx_http_presence_rules_begin(&zone->policy, &session->life,
+                                      &report->beat, now);
+
+        ngx_http_presence_roster_recover(zone, user, &report->session, turn,
+                                         answer);
+        news = 1;
+    }
+
+    rc = news ? ngx_http_presence_roster_apply_locked(zone, user, identity,
+                                                      report, turn)
+              : NGX_OK;
+
+    ngx_http_presence_roster_watch_locked(zone, session, now);
+
+    answer->deadline = ngx_http_presence_rules_deadline(&zone->policy,
+                                                        &session->life)
+                       - now;
+    return rc;
+}
+
+
+/* was this new session there before, and thought to be gone? */
+
+static void
+ngx_http_presence_roster_recover(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *session,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer)
+{
+    if (user->lost == 0
+        || user->lost != ngx_http_presence_roster_hash(session))
+    {
+        return;
+    }
+
+    user->lost = 0;
+
+    turn->reason = NGX_HTTP_PRESENCE_RECOVERED;
+
+    answer->recovered = NGX_HTTP_PRESENCE_MISSED;
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE) {
+        answer->recovered_at = ngx_http_presence_zone_wall(zone, user->since);
+    }
+}
+
+
+/* what a beat says of its user; NGX_BUSY: not all of it found room */
+
+static ngx_int_t
+ngx_http_presence_roster_apply_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (!ngx_http_presence_roster_same_groups(user, identity)) {
+        ngx_http_presence_roster_was_in_groups(user, &turn->was);
+
+        rc = ngx_http_presence_roster_set_groups_locked(zone, user, identity);
+
+        turn->changed = (rc == NGX_OK);
+    }
+
+    if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
+        ngx_http_presence_roster_set_manual(user, report);
+    }
+
+    if (ngx_http_presence_roster_set_note_locked(zone, user, &report->text,
+                                                 &report->meta, &turn->changed)
+        != NGX_OK)
+    {
+        rc = NGX_BUSY;
+    }
+
+    return rc;
 }
 
 
@@ -847,7 +910,8 @@ ngx_http_presence_roster_expire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
     ngx_uint_t                    missed;
-    ngx_http_presence_was_t       was;
+    ngx_http_presence_ms_t        leave;
+    ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_verdict_t   verdict;
 
@@ -866,15 +930,28 @@ ngx_http_presence_roster_expire_session_locked(ngx_http_presence_zone_t *zone,
 
     user = session->user;
 
-    ngx_http_presence_roster_was(user, &was);
+    ngx_http_presence_roster_begin(user, &turn, verdict.reason);
 
     if (verdict.gone) {
+        leave = (verdict.reason == NGX_HTTP_PRESENCE_LEAVE)
+                ? session->life.leave_at : 0;
+
         ngx_http_presence_roster_end_session_locked(zone, session,
                                                     verdict.reason);
+
+        /* requests before the leave were those of the page that has gone */
+
+        session = user->sessions;
+
+        if (session && session->next == NULL && session->len == 0
+            && session->life.last_sign <= leave)
+        {
+            ngx_http_presence_roster_end_session_locked(zone, session,
+                                                        verdict.reason);
+        }
     }
 
-    ngx_http_presence_roster_settle_locked(zone, user, &was, verdict.reason, 0,
-                                           now);
+    ngx_http_presence_roster_settle_locked(zone, user, &turn, now);
 }
 
 
@@ -1113,12 +1190,14 @@ ngx_http_presence_roster_set_manual(ngx_http_presence_user_t *user,
 /* keeps what everybody sees of the user before it is changed */
 
 static void
-ngx_http_presence_roster_was(ngx_http_presence_user_t *user,
-    ngx_http_presence_was_t *was)
+ngx_http_presence_roster_begin(ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason)
 {
-    was->status = ngx_http_presence_rules_shown(user->status);
-    was->ngroups = 0;
-    was->groups = NULL;
+    turn->was.status = ngx_http_presence_rules_shown(user->status);
+    turn->was.ngroups = 0;
+    turn->was.groups = NULL;
+    turn->reason = reason;
+    turn->changed = 0;
 }
 
 
@@ -1151,8 +1230,7 @@ ngx_http_presence_roster_was_in_groups(ngx_http_presence_user_t *user,
 
 static void
 ngx_http_presence_roster_settle_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, const ngx_http_presence_was_t *was,
-    ngx_http_presence_reason_e reason, ngx_uint_t changed,
+    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn,
     ngx_http_presence_ms_t now)
 {
     ngx_uint_t                  missed;
@@ -1168,7 +1246,7 @@ ngx_http_presence_roster_settle_locked(ngx_http_presence_zone_t *zone,
     {
         user->manual = NGX_HTTP_PRESENCE_OFFLINE;
         user->until = 0;
-        reason = NGX_HTTP_PRESENCE_MANUAL;
+        turn->reason = NGX_HTTP_PRESENCE_MANUAL;
     }
 
     status = ngx_http_presence_rules_status(&zone->policy, &sum, user->manual,
@@ -1181,8 +1259,8 @@ ngx_http_presence_roster_settle_locked(ngx_http_presence_zone_t *zone,
         missed = sum.missed;
 
     } else if (user->status != NGX_HTTP_PRESENCE_OFFLINE) {
-        missed = (reason == NGX_HTTP_PRESENCE_MISSED) ? zone->policy.misses
-                                                      : 0;
+        missed = (turn->reason == NGX_HTTP_PRESENCE_MISSED)
+                 ? zone->policy.misses : 0;
     } else {
         missed = user->missed;
     }
@@ -1191,15 +1269,15 @@ ngx_http_presence_roster_settle_locked(ngx_http_presence_zone_t *zone,
         user->missed = (uint8_t) missed;
 
         if (shown != NGX_HTTP_PRESENCE_OFFLINE) {
-            changed = 1;
+            turn->changed = 1;
         }
     }
 
-    if (reason == NGX_HTTP_PRESENCE_BEAT
+    if (turn->reason == NGX_HTTP_PRESENCE_BEAT
         && user->status == NGX_HTTP_PRESENCE_AWAY
         && status == NGX_HTTP_PRESENCE_ONLINE)
     {
-        reason = NGX_HTTP_PRESENCE_ACTIVITY;
+        turn->reason = NGX_HTTP_PRESENCE_ACTIVITY;
     }
 
     if (status != user->status) {
@@ -1208,13 +1286,13 @@ ngx_http_presence_roster_settle_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_roster_set_timer_locked(zone, user, &sum, now);
 
-    if (shown != was->status) {
-        changed = 1;
+    if (shown != turn->was.status) {
+        turn->changed = 1;
     }
 
-    if (changed) {
-        user->reason = reason;
-        ngx_http_presence_changes_append_locked(zone, user, was);
+    if (turn->changed) {
+        user->reason = turn->reason;
+        ngx_http_presence_changes_append_locked(zone, user, &turn->was);
     }
 }
 

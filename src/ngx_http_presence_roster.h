@@ -123,10 +123,11 @@ ngx_int_t ngx_http_presence_roster_beat_locked(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
     ngx_http_presence_answer_t *answer);
 
-/* NGX_OK, or NGX_BUSY as above */
+/* a request that came "ago" milliseconds ago; NGX_OK, or NGX_BUSY as above */
 ngx_int_t ngx_http_presence_roster_touch_locked(
     ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t now);
+    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now);
 
 /* the peer of the session's stream acknowledged data "ago" milliseconds ago */
 void ngx_http_presence_roster_acknowledge_locked(

@@ -1112,7 +1112,7 @@ ngx_http_presence_stream_hear_slot(ngx_http_presence_hub_t *hub,
 }
 
 
-/* how long ago the peer's kernel acknowledged data, milliseconds; -1: unknown */
+/* milliseconds since the peer's kernel acknowledged data; -1: unknown */
 
 static ngx_msec_int_t
 ngx_http_presence_stream_acknowledged(ngx_connection_t *c)

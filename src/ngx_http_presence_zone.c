@@ -76,7 +76,7 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
         ngx_slab_init(zone->shpool);
     }
 
-    /* a full zone is no surprise: it has an answer, and a log line of its own */
+    /* a full zone has an answer, and a log line of its own */
 
     zone->shpool->log_nomem = 0;
 
