@@ -185,6 +185,7 @@ test('waking up leaves a good connection alone', async () => {
   world.document.fire('resume');
   assert.equal(world.streams.length, 1);
   world.stream.fail(true);
+  await world.pass(1100);
   world.window.fire('pointerdown');
   assert.equal(world.streams.length, 1);
 });
