@@ -3,6 +3,7 @@
 #include "ngx_http_presence_json.h"
 #include "ngx_http_presence_member.h"
 #include "ngx_http_presence_problem.h"
+#include "ngx_http_presence_tracker.h"
 
 
 #define NGX_HTTP_PRESENCE_BEAT_MAX_BODY  4096
@@ -121,7 +122,7 @@ ngx_http_presence_touch_handler(ngx_http_request_t *r)
           - (ngx_http_presence_ms_t) r->start_msec;
 
     now = ngx_http_presence_zone_lock(zone);
-    (void) ngx_http_presence_roster_touch_locked(zone, &identity,
+    (void) ngx_http_presence_tracker_touch_locked(zone, &identity,
                                                  ngx_max(ago, 0), now);
     ngx_http_presence_zone_unlock(zone);
 
@@ -218,7 +219,7 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     now = ngx_http_presence_zone_lock(zone);
     wall = ngx_http_presence_zone_wall(zone, now);
 
-    rc = ngx_http_presence_roster_beat_locked(zone, &ctx->identity, &report,
+    rc = ngx_http_presence_tracker_beat_locked(zone, &ctx->identity, &report,
                                               now, &answer);
 
     ngx_http_presence_zone_unlock(zone);

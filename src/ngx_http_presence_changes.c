@@ -1,4 +1,5 @@
 #include "ngx_http_presence_changes.h"
+#include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_member.h"
 
 
@@ -289,7 +290,7 @@ ngx_http_presence_changes_write_groups(u_char *p,
     }
 
     for (i = 0; was->groups && i < was->ngroups; i++) {
-        if (!ngx_http_presence_roster_is_member(user, &was->groups[i])) {
+        if (!ngx_http_presence_groups_has(user, &was->groups[i])) {
             p = ngx_http_presence_changes_write_group(p,
                                                NGX_HTTP_PRESENCE_GROUP_BEFORE,
                                                &was->groups[i]);

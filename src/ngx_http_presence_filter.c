@@ -1,4 +1,5 @@
 #include "ngx_http_presence_filter.h"
+#include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_problem.h"
 
 
@@ -278,14 +279,17 @@ ngx_http_presence_filter_walk_locked(const ngx_http_presence_filter_t *filter,
         walk.group = part;
 
         if (!filter->everybody) {
-            group = ngx_http_presence_roster_group_locked(zone,
+            group = ngx_http_presence_groups_find_locked(zone,
                                                        &filter->groups[part]);
             if (group == NULL) {
                 continue;
             }
         }
 
-        rc = ngx_http_presence_roster_walk_locked(zone, group, &from, limit,
+        rc = group ? ngx_http_presence_groups_walk_locked(zone, group, &from,
+                                         limit, ngx_http_presence_filter_visit,
+                                         &walk)
+                   : ngx_http_presence_roster_walk_locked(zone, &from, limit,
                                                 ngx_http_presence_filter_visit,
                                                 &walk);
 
@@ -344,7 +348,7 @@ ngx_http_presence_filter_count_locked(const ngx_http_presence_filter_t *filter,
     }
 
     if (filter->ngroups == 1 && filter->nusers == 0) {
-        group = ngx_http_presence_roster_group_locked(zone,
+        group = ngx_http_presence_groups_find_locked(zone,
                                                       &filter->groups[0]);
         if (group) {
             *counts = group->counts;
@@ -593,7 +597,7 @@ ngx_http_presence_filter_is_member(const ngx_http_presence_filter_t *filter,
     ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_presence_roster_is_member(user, &filter->groups[i])) {
+        if (ngx_http_presence_groups_has(user, &filter->groups[i])) {
             return 1;
         }
     }

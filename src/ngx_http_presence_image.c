@@ -1,5 +1,6 @@
 #include "ngx_http_presence_image.h"
-#include "ngx_http_presence_roster.h"
+#include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_tracker.h"
 
 
 #define NGX_HTTP_PRESENCE_IMAGE_BLOCK    (64 * 1024)
@@ -585,17 +586,18 @@ ngx_http_presence_image_restore(ngx_http_presence_image_record_t *record,
     u_char                             *p;
     ngx_str_t                           id;
     ngx_int_t                           rc;
-    ngx_uint_t                          i;
+    ngx_uint_t                          i, changed;
     ngx_http_presence_user_t           *user;
     ngx_http_presence_image_session_t   s;
 
-    user = ngx_http_presence_roster_restore_user_locked(zone,
-                                                        &record->identity,
-                                                        &record->text,
-                                                        &record->meta);
+    user = ngx_http_presence_roster_add_user_locked(zone, &record->identity,
+                       ngx_http_presence_roster_hash(&record->identity.user));
     if (user == NULL) {
         return NGX_BUSY;
     }
+
+    (void) ngx_http_presence_roster_set_note_locked(zone, user, &record->text,
+                                                    &record->meta, &changed);
 
     user->lost = record->user.lost;
     user->since = ngx_http_presence_image_time(base, record->user.since);
@@ -625,7 +627,7 @@ ngx_http_presence_image_restore(ngx_http_presence_image_record_t *record,
         user->missed = 0;
     }
 
-    ngx_http_presence_roster_restored_locked(zone, user, now, tell);
+    ngx_http_presence_tracker_restored_locked(zone, user, now, tell);
 
     return rc;
 }
@@ -639,11 +641,13 @@ ngx_http_presence_image_restore_session(ngx_http_presence_image_session_t *s,
 {
     ngx_http_presence_session_t  *session;
 
-    session = ngx_http_presence_roster_restore_session_locked(zone, user, id);
+    session = ngx_http_presence_roster_add_session_locked(zone, user, id);
 
     if (session == NULL) {
         return NGX_BUSY;
     }
+
+    session->restored = 1;
 
     session->life.last_beat = now;
     session->life.last_sign = now;
@@ -693,7 +697,7 @@ ngx_http_presence_image_merge(ngx_http_presence_image_record_t *record,
         }
     }
 
-    ngx_http_presence_roster_reconcile_locked(zone, user, ids, i,
+    ngx_http_presence_tracker_reconcile_locked(zone, user, ids, i,
                         record->user.nsessions ? NGX_HTTP_PRESENCE_BEAT
                                                : record->user.reason, now);
 }

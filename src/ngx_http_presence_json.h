@@ -4,7 +4,7 @@
 #define _NGX_HTTP_PRESENCE_JSON_H_INCLUDED_
 
 
-#include "ngx_http_presence_roster.h"
+#include "ngx_http_presence_tracker.h"
 
 
 /*

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_member.h"
+#include "ngx_http_presence_groups.h"
 
 
 static u_char *ngx_http_presence_member_write_time(u_char *p,

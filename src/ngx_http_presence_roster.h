@@ -1,9 +1,7 @@
 /*
- * Who is there: users, their sessions and groups, in shared memory.
- *
- * Each function that changes a user ends in one place, which works out the
- * user's status, keeps the counts, and puts the change into the change ring.
- * The caller of a "_locked" function holds the zone's lock.
+ * The records of who is there, in shared memory: users and their sessions.
+ * What happens to them is in ..._tracker.  The caller of a "_locked" function
+ * holds the zone's lock.
  */
 
 #ifndef _NGX_HTTP_PRESENCE_ROSTER_H_INCLUDED_
@@ -25,23 +23,6 @@ struct ngx_http_presence_session_s {
     uint8_t                          restored;  /* and has not beaten since */
     uint8_t                          len;       /* 0: made by requests alone */
     u_char                           id[1];
-};
-
-
-typedef struct {
-    ngx_str_node_t                   sn;        /* its name */
-    ngx_rbtree_t                     members;   /* memberships by user hash */
-    ngx_rbtree_node_t                sentinel;
-    ngx_http_presence_counts_t       counts;
-    u_char                           name[1];
-} ngx_http_presence_group_t;
-
-
-struct ngx_http_presence_membership_s {
-    ngx_rbtree_node_t                node;
-    ngx_http_presence_membership_t  *next;      /* of the same user */
-    ngx_http_presence_group_t       *group;
-    ngx_http_presence_user_t        *user;
 };
 
 
@@ -84,31 +65,6 @@ typedef struct {
 } ngx_http_presence_identity_t;
 
 
-/* a beat's body; NULL data: the member was absent */
-typedef struct {
-    ngx_http_presence_beat_t         beat;
-    ngx_str_t                        session;
-    ngx_str_t                        text;
-    ngx_str_t                        meta;
-    ngx_http_presence_ms_t           until;     /* wall time, 0: none */
-    uint8_t                          status;    /* _NSTATUSES: absent */
-    unsigned                         leave:1;
-    unsigned                         logout:1;
-} ngx_http_presence_report_t;
-
-
-/* what a beat is answered with */
-typedef struct {
-    ngx_http_presence_status_e       status;
-    ngx_http_presence_status_e       manual;    /* _OFFLINE: none */
-    ngx_http_presence_ms_t           until;     /* wall time */
-    ngx_http_presence_ms_t           deadline;  /* from now, 0: not there */
-    ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
-    ngx_http_presence_ms_t           recovered_at;  /* wall time */
-} ngx_http_presence_answer_t;
-
-
-/* walks users of a group, or of the zone, in the order of their hashes */
 typedef ngx_int_t (*ngx_http_presence_visit_pt)(void *data,
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user);
 
@@ -117,76 +73,51 @@ typedef ngx_int_t (*ngx_http_presence_visit_pt)(void *data,
     ngx_murmur_hash2((id)->data, (id)->len)
 
 
-/* NGX_OK, or NGX_BUSY: the zone is full, and nothing has changed */
-ngx_int_t ngx_http_presence_roster_beat_locked(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_identity_t *identity,
-    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_answer_t *answer);
-
-/* a request that came "ago" milliseconds ago; NGX_OK, or NGX_BUSY as above */
-ngx_int_t ngx_http_presence_roster_touch_locked(
-    ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
-    ngx_http_presence_ms_t now);
-
-/* the peer of the session's stream acknowledged data "ago" milliseconds ago */
-void ngx_http_presence_roster_acknowledge_locked(
-    ngx_http_presence_zone_t *zone, ngx_str_t *user, ngx_str_t *session,
-    ngx_http_presence_ms_t ago, ngx_http_presence_ms_t now);
+ngx_http_presence_user_t *ngx_http_presence_roster_find_locked(
+    ngx_http_presence_zone_t *zone, const ngx_str_t *id, uint32_t hash);
+ngx_http_presence_session_t *ngx_http_presence_roster_find_session(
+    ngx_http_presence_user_t *user, const ngx_str_t *id);
 
 /*
- * Looks at up to *budget deadlines, which it counts down: misses, idle users,
- * leavers, forgotten users.  More may be due when *budget comes back as 0.
+ * Adds a user who is not there yet: offline, with all groups of the identity.
+ * NULL: the zone is full, and nothing has changed.
  */
-void ngx_http_presence_roster_expire_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_ms_t now, ngx_uint_t *budget);
+ngx_http_presence_user_t *ngx_http_presence_roster_add_user_locked(
+    ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_identity_t *identity, uint32_t hash);
 
 /* forgets the user who has been offline longest; NGX_DECLINED: nobody is */
 ngx_int_t ngx_http_presence_roster_evict_locked(
     ngx_http_presence_zone_t *zone);
 
-ngx_http_presence_user_t *ngx_http_presence_roster_find_locked(
-    ngx_http_presence_zone_t *zone, const ngx_str_t *id, uint32_t hash);
-ngx_http_presence_session_t *ngx_http_presence_roster_find_session(
-    ngx_http_presence_user_t *user, const ngx_str_t *id);
-ngx_http_presence_group_t *ngx_http_presence_roster_group_locked(
-    ngx_http_presence_zone_t *zone, const ngx_str_t *name);
-ngx_uint_t ngx_http_presence_roster_is_member(
-    const ngx_http_presence_user_t *user, const ngx_str_t *group);
-
 /*
- * Visits the users from the hash *from on: those of the group, or everybody
- * when it is NULL.  Stops after "visit" says NGX_DONE, or after "limit" users,
- * but not between users of one hash (or of one bucket, for everybody).
- * Returns NGX_OK at the end; NGX_AGAIN with the hash to go on from in *from.
+ * Adds a session, whose life the caller begins; at "max_sessions" it replaces
+ * the one that has been silent longest.  NULL: the zone is full.
  */
-ngx_int_t ngx_http_presence_roster_walk_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_group_t *group, uint32_t *from, ngx_uint_t limit,
-    ngx_http_presence_visit_pt visit, void *data);
-
-/*
- * What an image brings (..._image) is put back in three steps: the user, who
- * must be new; its sessions, whose lives the caller fills in; and at last the
- * status, of which everybody is told if "tell".  NULL: the zone is full.
- */
-ngx_http_presence_user_t *ngx_http_presence_roster_restore_user_locked(
-    ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_identity_t *identity, const ngx_str_t *text,
-    const ngx_str_t *meta);
-ngx_http_presence_session_t *ngx_http_presence_roster_restore_session_locked(
+ngx_http_presence_session_t *ngx_http_presence_roster_add_session_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_str_t *id);
-void ngx_http_presence_roster_restored_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, ngx_http_presence_ms_t now,
-    ngx_uint_t tell);
+void ngx_http_presence_roster_end_session_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_reason_e reason);
 
 /*
- * Ends those restored sessions of the user that have not beaten since, and are
- * not among the "n" that a newer image still has.
+ * NULL data: that part stays.  NGX_OK, with *changed set if it differs from
+ * before; or NGX_BUSY: the zone is full, and both parts stay.
  */
-void ngx_http_presence_roster_reconcile_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, ngx_str_t *sessions, ngx_uint_t n,
-    ngx_http_presence_reason_e reason, ngx_http_presence_ms_t now);
+ngx_int_t ngx_http_presence_roster_set_note_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_str_t *text, const ngx_str_t *meta, ngx_uint_t *changed);
+
+/*
+ * Visits all users from the hash *from on, in the order of their hashes, until
+ * "visit" says other than NGX_OK, or "limit" users were visited; but it does
+ * not stop between users of one bucket.  Returns NGX_OK at the end; NGX_AGAIN
+ * with the hash to go on from in *from; NGX_ERROR when "visit" stopped it.
+ */
+ngx_int_t ngx_http_presence_roster_walk_locked(ngx_http_presence_zone_t *zone,
+    uint32_t *from, ngx_uint_t limit, ngx_http_presence_visit_pt visit,
+    void *data);
 
 
 #endif /* _NGX_HTTP_PRESENCE_ROSTER_H_INCLUDED_ */

@@ -3,6 +3,7 @@
 #include "ngx_http_presence_stream.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_sse.h"
+#include "ngx_http_presence_tracker.h"
 
 
 /* members of one presence_state, which is rendered under the lock */
@@ -1102,7 +1103,7 @@ ngx_http_presence_stream_hear_slot(ngx_http_presence_hub_t *hub,
         sub = ngx_queue_data(q, ngx_http_presence_subscriber_t, ping);
 
         if (sub->ago >= 0) {
-            ngx_http_presence_roster_acknowledge_locked(hub->zone, &sub->user,
+            ngx_http_presence_tracker_acknowledge_locked(hub->zone, &sub->user,
                                                         &sub->session,
                                                         sub->ago, now);
         }

@@ -1,6 +1,6 @@
 #include "ngx_http_presence_sweep.h"
-#include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_state.h"
+#include "ngx_http_presence_tracker.h"
 
 
 /* deadlines looked at in one hold of the lock, and holds in one go */
@@ -57,7 +57,7 @@ ngx_http_presence_sweep_handler(ngx_event_t *ev)
         leads = ngx_http_presence_sweep_take_lease_locked(zone);
 
         if (leads) {
-            ngx_http_presence_roster_expire_locked(zone, now, &budget);
+            ngx_http_presence_tracker_expire_locked(zone, now, &budget);
         }
 
         ngx_http_presence_zone_unlock(zone);

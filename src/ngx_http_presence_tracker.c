@@ -1,0 +1,741 @@
+#include "ngx_http_presence_tracker.h"
+#include "ngx_http_presence_changes.h"
+#include "ngx_http_presence_groups.h"
+
+
+/* one change of a user, from what everybody saw before to what is new */
+typedef struct {
+    ngx_http_presence_was_t          was;
+    ngx_http_presence_reason_e       reason;
+    ngx_uint_t                       changed;
+} ngx_http_presence_turn_t;
+
+
+static void ngx_http_presence_tracker_logout_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn);
+static ngx_int_t ngx_http_presence_tracker_hear_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now, ngx_http_presence_answer_t *answer);
+static void ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *session,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
+static ngx_int_t ngx_http_presence_tracker_apply_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn);
+static void ngx_http_presence_tracker_set_manual(
+    ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report);
+static void ngx_http_presence_tracker_watch_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
+static void ngx_http_presence_tracker_expire_session_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
+static void ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason);
+static void ngx_http_presence_tracker_was_in_groups(
+    ngx_http_presence_user_t *user, ngx_http_presence_was_t *was);
+static void ngx_http_presence_tracker_settle_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_ms_t now);
+static void ngx_http_presence_tracker_set_status_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_status_e status, ngx_http_presence_ms_t now);
+static void ngx_http_presence_tracker_set_timer_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_sum_t *sum, ngx_http_presence_ms_t now);
+static void ngx_http_presence_tracker_sum(ngx_http_presence_user_t *user,
+    ngx_http_presence_sum_t *sum);
+
+
+/* names of the groups that a user loses must outlive them: a worker has one */
+static ngx_str_t  ngx_http_presence_tracker_names[NGX_HTTP_PRESENCE_MAX_GROUPS];
+static u_char     ngx_http_presence_tracker_bytes[NGX_HTTP_PRESENCE_MAX_GROUPS]
+                                                [NGX_HTTP_PRESENCE_MAX_GROUP];
+
+
+ngx_int_t
+ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
+    ngx_http_presence_answer_t *answer)
+{
+    uint32_t                   hash;
+    ngx_int_t                  rc;
+    ngx_http_presence_turn_t   turn;
+    ngx_http_presence_user_t  *user;
+
+    ngx_memzero(answer, sizeof(ngx_http_presence_answer_t));
+
+    hash = ngx_http_presence_roster_hash(&identity->user);
+    user = ngx_http_presence_roster_find_locked(zone, &identity->user, hash);
+
+    if (user == NULL) {
+
+        if (report->leave || report->logout) {
+            return NGX_OK;
+        }
+
+        user = ngx_http_presence_roster_add_user_locked(zone, identity, hash);
+
+        if (user == NULL) {
+            return NGX_BUSY;
+        }
+    }
+
+    ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_BEAT);
+
+    if (report->logout) {
+        ngx_http_presence_tracker_logout_locked(zone, user, &turn);
+        rc = NGX_OK;
+
+    } else {
+        rc = ngx_http_presence_tracker_hear_locked(zone, user, identity, report,
+                                                  &turn, now, answer);
+    }
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+
+    answer->status = user->status;
+    answer->manual = user->manual;
+    answer->until = user->until;
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now)
+{
+    uint32_t                      hash;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_user_t     *user;
+    ngx_http_presence_session_t  *session;
+
+    static ngx_str_t  nameless = ngx_null_string;
+
+    static const ngx_http_presence_beat_t  silent = { 0, -1, -1, -1, 0 };
+
+    /* what came before the window says nothing of now */
+
+    if (ago >= zone->policy.interval * zone->policy.misses) {
+        return NGX_OK;
+    }
+
+    hash = ngx_http_presence_roster_hash(&identity->user);
+    user = ngx_http_presence_roster_find_locked(zone, &identity->user, hash);
+
+    if (user == NULL) {
+        user = ngx_http_presence_roster_add_user_locked(zone, identity, hash);
+
+        if (user == NULL) {
+            return NGX_BUSY;
+        }
+    }
+
+    ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_TOUCH);
+
+    session = ngx_http_presence_roster_find_session(user, &nameless);
+
+    if (session) {
+        session->restored = 0;
+
+        ngx_http_presence_rules_touch(&session->life, now - ago);
+
+    } else {
+        session = ngx_http_presence_roster_add_session_locked(zone, user,
+                                                              &nameless);
+        if (session) {
+            ngx_http_presence_rules_begin(&zone->policy, &session->life,
+                                          &silent, now - ago);
+        }
+    }
+
+    if (session) {
+        ngx_http_presence_tracker_watch_locked(zone, session, now);
+    }
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+
+    return session ? NGX_OK : NGX_BUSY;
+}
+
+
+void
+ngx_http_presence_tracker_acknowledge_locked(ngx_http_presence_zone_t *zone,
+    ngx_str_t *user_id, ngx_str_t *session_id, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_user_t     *user;
+    ngx_http_presence_session_t  *session;
+
+    user = ngx_http_presence_roster_find_locked(zone, user_id,
+                                       ngx_http_presence_roster_hash(user_id));
+    if (user == NULL) {
+        return;
+    }
+
+    session = ngx_http_presence_roster_find_session(user, session_id);
+
+    if (session == NULL) {
+        return;
+    }
+
+    ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_STREAM);
+
+    ngx_http_presence_rules_acknowledge(&zone->policy, &session->life,
+                                        now - ago);
+
+    ngx_http_presence_tracker_watch_locked(zone, session, now);
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+}
+
+
+void
+ngx_http_presence_tracker_expire_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_ms_t now, ngx_uint_t *budget)
+{
+    ngx_queue_t                  *q;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_user_t     *user;
+    ngx_http_presence_timer_t    *timer;
+    ngx_http_presence_session_t  *session;
+
+    for ( ;; ) {
+        timer = ngx_http_presence_wheel_expire(&zone->sh->sessions, now,
+                                               budget);
+        if (timer == NULL) {
+            break;
+        }
+
+        session = ngx_queue_data(timer, ngx_http_presence_session_t, timer);
+
+        ngx_http_presence_tracker_expire_session_locked(zone, session, now);
+    }
+
+    for ( ;; ) {
+        timer = ngx_http_presence_wheel_expire(&zone->sh->users, now, budget);
+
+        if (timer == NULL) {
+            break;
+        }
+
+        user = ngx_queue_data(timer, ngx_http_presence_user_t, timer);
+
+        ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_IDLE);
+        ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+    }
+
+    while (*budget && !ngx_queue_empty(&zone->sh->offline)) {
+
+        q = ngx_queue_head(&zone->sh->offline);
+        timer = ngx_queue_data(q, ngx_http_presence_timer_t, queue);
+
+        if (timer->due > now) {
+            break;
+        }
+
+        (*budget)--;
+
+        (void) ngx_http_presence_roster_evict_locked(zone);
+    }
+}
+
+
+void
+ngx_http_presence_tracker_restored_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_ms_t now,
+    ngx_uint_t tell)
+{
+    ngx_http_presence_ms_t        since;
+    ngx_http_presence_sum_t       sum;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_session_t  *session;
+
+    for (session = user->sessions; session; session = session->next) {
+        ngx_http_presence_tracker_watch_locked(zone, session, now);
+    }
+
+    ngx_http_presence_tracker_begin(user, &turn, user->reason);
+    ngx_http_presence_tracker_sum(user, &sum);
+
+    since = user->since;
+
+    ngx_http_presence_tracker_set_status_locked(zone, user,
+                    ngx_http_presence_rules_status(&zone->policy, &sum,
+                                                   user->manual, now), now);
+
+    if (since) {
+        user->since = since;
+    }
+
+    ngx_http_presence_tracker_set_timer_locked(zone, user, &sum, now);
+
+    if (tell
+        && turn.was.status != ngx_http_presence_rules_shown(user->status))
+    {
+        ngx_http_presence_changes_append_locked(zone, user, &turn.was);
+    }
+}
+
+
+void
+ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_str_t *sessions, ngx_uint_t n,
+    ngx_http_presence_reason_e reason, ngx_http_presence_ms_t now)
+{
+    ngx_uint_t                    i;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_session_t  *session, *next;
+
+    ngx_http_presence_tracker_begin(user, &turn, reason);
+
+    for (session = user->sessions; session; session = next) {
+        next = session->next;
+
+        for (i = 0; i < n; i++) {
+            if (sessions[i].len == session->len
+                && ngx_memcmp(sessions[i].data, session->id, session->len)
+                   == 0)
+            {
+                break;
+            }
+        }
+
+        if (i == n && session->restored) {
+            ngx_http_presence_roster_end_session_locked(zone, session, reason);
+
+        } else {
+            ngx_http_presence_tracker_watch_locked(zone, session, now);
+        }
+    }
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+}
+
+
+/* the user's own word ends all sessions, with no grace */
+
+static void
+ngx_http_presence_tracker_logout_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn)
+{
+    turn->reason = NGX_HTTP_PRESENCE_LOGOUT;
+
+    while (user->sessions) {
+        ngx_http_presence_roster_end_session_locked(zone, user->sessions,
+                                                    turn->reason);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now, ngx_http_presence_answer_t *answer)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    news;
+    ngx_http_presence_session_t  *session;
+
+    session = ngx_http_presence_roster_find_session(user, &report->session);
+
+    if (session) {
+        session->restored = 0;
+
+        news = report->leave
+               ? ngx_http_presence_rules_leave(&session->life, &report->beat,
+                                               now)
+               : ngx_http_presence_rules_beat(&zone->policy, &session->life,
+                                              &report->beat, now);
+
+        if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
+            turn->reason = NGX_HTTP_PRESENCE_MANUAL;
+        }
+
+    } else if (report->leave) {
+        return NGX_OK;
+
+    } else {
+        session = ngx_http_presence_roster_add_session_locked(zone, user,
+                                                            &report->session);
+        if (session == NULL) {
+            return NGX_BUSY;
+        }
+
+        ngx_http_presence_rules_begin(&zone->policy, &session->life,
+                                      &report->beat, now);
+
+        ngx_http_presence_tracker_recover(zone, user, &report->session, turn,
+                                         answer);
+        news = 1;
+    }
+
+    rc = news ? ngx_http_presence_tracker_apply_locked(zone, user, identity,
+                                                      report, turn)
+              : NGX_OK;
+
+    ngx_http_presence_tracker_watch_locked(zone, session, now);
+
+    answer->deadline = ngx_http_presence_rules_deadline(&zone->policy,
+                                                        &session->life)
+                       - now;
+    return rc;
+}
+
+
+/* was this new session there before, and thought to be gone? */
+
+static void
+ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *session,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer)
+{
+    if (user->lost == 0
+        || user->lost != ngx_http_presence_roster_hash(session))
+    {
+        return;
+    }
+
+    user->lost = 0;
+
+    turn->reason = NGX_HTTP_PRESENCE_RECOVERED;
+
+    answer->recovered = NGX_HTTP_PRESENCE_MISSED;
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE) {
+        answer->recovered_at = ngx_http_presence_zone_wall(zone, user->since);
+    }
+}
+
+
+/* what a beat says of its user; NGX_BUSY: not all of it found room */
+
+static ngx_int_t
+ngx_http_presence_tracker_apply_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn)
+{
+    ngx_int_t  rc;
+
+    rc = NGX_OK;
+
+    if (!ngx_http_presence_groups_are(user, identity)) {
+        ngx_http_presence_tracker_was_in_groups(user, &turn->was);
+
+        rc = ngx_http_presence_groups_set_locked(zone, user, identity);
+
+        turn->changed = (rc == NGX_OK);
+    }
+
+    if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
+        ngx_http_presence_tracker_set_manual(user, report);
+    }
+
+    if (ngx_http_presence_roster_set_note_locked(zone, user, &report->text,
+                                                 &report->meta, &turn->changed)
+        != NGX_OK)
+    {
+        rc = NGX_BUSY;
+    }
+
+    return rc;
+}
+
+
+static void
+ngx_http_presence_tracker_set_manual(ngx_http_presence_user_t *user,
+    const ngx_http_presence_report_t *report)
+{
+    if (report->status == NGX_HTTP_PRESENCE_ONLINE) {
+        user->manual = NGX_HTTP_PRESENCE_OFFLINE;
+        user->until = 0;
+        return;
+    }
+
+    user->manual = report->status;
+    user->until = report->until;
+}
+
+
+/*
+ * Counts the session's missed beats, and sees to it that the wheel looks at it
+ * in time: a later deadline is found when the timer fires.
+ */
+
+static void
+ngx_http_presence_tracker_watch_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_ms_t       due;
+    ngx_http_presence_verdict_t  verdict;
+
+    verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
+
+    due = verdict.gone ? now : verdict.due;
+
+    if (!ngx_http_presence_timer_is_set(&session->timer)
+        || due < session->timer.due)
+    {
+        ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer, due);
+    }
+}
+
+
+static void
+ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
+{
+    ngx_uint_t                    missed;
+    ngx_http_presence_ms_t        leave;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_user_t     *user;
+    ngx_http_presence_verdict_t   verdict;
+
+    missed = session->life.missed;
+
+    verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
+
+    if (!verdict.gone) {
+        ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
+                                    verdict.due);
+
+        if (session->life.missed == missed) {
+            return;
+        }
+    }
+
+    user = session->user;
+
+    ngx_http_presence_tracker_begin(user, &turn, verdict.reason);
+
+    if (verdict.gone) {
+        leave = (verdict.reason == NGX_HTTP_PRESENCE_LEAVE)
+                ? session->life.leave_at : 0;
+
+        ngx_http_presence_roster_end_session_locked(zone, session,
+                                                    verdict.reason);
+
+        /* requests before the leave were those of the page that has gone */
+
+        session = user->sessions;
+
+        if (session && session->next == NULL && session->len == 0
+            && session->life.last_sign <= leave)
+        {
+            ngx_http_presence_roster_end_session_locked(zone, session,
+                                                        verdict.reason);
+        }
+    }
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+}
+
+
+/* keeps what everybody sees of the user before it is changed */
+
+static void
+ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason)
+{
+    turn->was.status = ngx_http_presence_rules_shown(user->status);
+    turn->was.ngroups = 0;
+    turn->was.groups = NULL;
+    turn->reason = reason;
+    turn->changed = 0;
+}
+
+
+static void
+ngx_http_presence_tracker_was_in_groups(ngx_http_presence_user_t *user,
+    ngx_http_presence_was_t *was)
+{
+    ngx_str_t                       *name, *copy;
+    ngx_http_presence_membership_t  *m;
+
+    was->groups = ngx_http_presence_tracker_names;
+
+    for (m = user->memberships; m; m = m->next) {
+        name = &m->group->sn.str;
+        copy = &ngx_http_presence_tracker_names[was->ngroups];
+
+        copy->len = name->len;
+        copy->data = ngx_http_presence_tracker_bytes[was->ngroups];
+        ngx_memcpy(copy->data, name->data, name->len);
+
+        was->ngroups++;
+    }
+}
+
+
+/*
+ * The end of each change: works out the user's status, and tells everybody
+ * when something that they see is different.
+ */
+
+static void
+ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now)
+{
+    ngx_uint_t                  missed;
+    ngx_http_presence_sum_t     sum;
+    ngx_http_presence_status_e  status, shown;
+
+    ngx_http_presence_tracker_sum(user, &sum);
+
+    if (user->manual
+        && ngx_http_presence_rules_manual(user->manual, user->until,
+                                       ngx_http_presence_zone_wall(zone, now))
+           == NGX_HTTP_PRESENCE_OFFLINE)
+    {
+        user->manual = NGX_HTTP_PRESENCE_OFFLINE;
+        user->until = 0;
+        turn->reason = NGX_HTTP_PRESENCE_MANUAL;
+    }
+
+    status = ngx_http_presence_rules_status(&zone->policy, &sum, user->manual,
+                                            now);
+    shown = ngx_http_presence_rules_shown(status);
+
+    if (sum.sessions) {
+        user->last_active = ngx_max(user->last_active, sum.last_active);
+        user->last_sign = ngx_max(user->last_sign, sum.last_sign);
+        missed = sum.missed;
+
+    } else if (user->status != NGX_HTTP_PRESENCE_OFFLINE) {
+        missed = (turn->reason == NGX_HTTP_PRESENCE_MISSED)
+                 ? zone->policy.misses : 0;
+    } else {
+        missed = user->missed;
+    }
+
+    if (missed != user->missed) {
+        user->missed = (uint8_t) missed;
+
+        if (shown != NGX_HTTP_PRESENCE_OFFLINE) {
+            turn->changed = 1;
+        }
+    }
+
+    if (turn->reason == NGX_HTTP_PRESENCE_BEAT
+        && user->status == NGX_HTTP_PRESENCE_AWAY
+        && status == NGX_HTTP_PRESENCE_ONLINE)
+    {
+        turn->reason = NGX_HTTP_PRESENCE_ACTIVITY;
+    }
+
+    if (status != user->status) {
+        ngx_http_presence_tracker_set_status_locked(zone, user, status, now);
+    }
+
+    ngx_http_presence_tracker_set_timer_locked(zone, user, &sum, now);
+
+    if (shown != turn->was.status) {
+        turn->changed = 1;
+    }
+
+    if (turn->changed) {
+        user->reason = turn->reason;
+        ngx_http_presence_changes_append_locked(zone, user, &turn->was);
+    }
+}
+
+
+static void
+ngx_http_presence_tracker_set_status_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_status_e status,
+    ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_status_e  before, after;
+
+    before = ngx_http_presence_rules_shown(user->status);
+    after = ngx_http_presence_rules_shown(status);
+
+    /* the wheel holds those who are there, the queue those who are not */
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE
+        || status == NGX_HTTP_PRESENCE_OFFLINE)
+    {
+        ngx_http_presence_timer_clear(&user->timer);
+    }
+
+    user->status = status;
+
+    if (before == after) {
+        return;
+    }
+
+    user->since = now;
+
+    ngx_http_presence_groups_recount_locked(zone, user, before, after);
+}
+
+
+/*
+ * When something happens to the user by itself: idle, the end of a status set
+ * by hand; an offline user waits to be forgotten.
+ */
+
+static void
+ngx_http_presence_tracker_set_timer_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_http_presence_sum_t *sum,
+    ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_ms_t  due;
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE) {
+
+        if (!ngx_http_presence_timer_is_set(&user->timer)) {
+            user->timer.due = user->since + zone->retention;
+            ngx_queue_insert_tail(&zone->sh->offline, &user->timer.queue);
+        }
+
+        return;
+    }
+
+    if (user->manual) {
+
+        if (user->until == 0) {
+            return;
+        }
+
+        due = now + user->until - ngx_http_presence_zone_wall(zone, now);
+
+    } else if (user->status == NGX_HTTP_PRESENCE_ONLINE) {
+        due = sum->last_active + zone->policy.idle;
+
+    } else {
+        return;
+    }
+
+    if (!ngx_http_presence_timer_is_set(&user->timer)
+        || due < user->timer.due)
+    {
+        ngx_http_presence_wheel_add(&zone->sh->users, &user->timer, due);
+    }
+}
+
+
+static void
+ngx_http_presence_tracker_sum(ngx_http_presence_user_t *user,
+    ngx_http_presence_sum_t *sum)
+{
+    ngx_http_presence_session_t  *session;
+
+    ngx_memzero(sum, sizeof(ngx_http_presence_sum_t));
+
+    for (session = user->sessions; session; session = session->next) {
+        ngx_http_presence_rules_add(sum, &session->life);
+    }
+}

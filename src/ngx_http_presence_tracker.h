@@ -1,0 +1,84 @@
+/*
+ * What happens to users: beats, requests, acknowledgements, deadlines.
+ *
+ * Each function ends in one place, which works out the user's status, keeps
+ * the counts, and puts the change, if others see one, into the change ring.
+ * The caller of a "_locked" function holds the zone's lock.
+ */
+
+#ifndef _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_
+
+
+#include "ngx_http_presence_roster.h"
+
+
+/* a beat's body; NULL data: the member was absent */
+typedef struct {
+    ngx_http_presence_beat_t         beat;
+    ngx_str_t                        session;
+    ngx_str_t                        text;
+    ngx_str_t                        meta;
+    ngx_http_presence_ms_t           until;     /* wall time, 0: none */
+    uint8_t                          status;    /* _NSTATUSES: absent */
+    unsigned                         leave:1;
+    unsigned                         logout:1;
+} ngx_http_presence_report_t;
+
+
+/* what a beat is answered with */
+typedef struct {
+    ngx_http_presence_status_e       status;
+    ngx_http_presence_status_e       manual;    /* _OFFLINE: none */
+    ngx_http_presence_ms_t           until;     /* wall time */
+    ngx_http_presence_ms_t           deadline;  /* from now, 0: not there */
+    ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
+    ngx_http_presence_ms_t           recovered_at;  /* wall time */
+} ngx_http_presence_answer_t;
+
+
+/*
+ * NGX_OK; or NGX_BUSY: the zone is full.  Then a session that was there has
+ * been renewed all the same, and what did not fit is as it was.
+ */
+ngx_int_t ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_identity_t *identity,
+    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
+    ngx_http_presence_answer_t *answer);
+
+/* a request that came "ago" milliseconds ago; NGX_OK, or NGX_BUSY as above */
+ngx_int_t ngx_http_presence_tracker_touch_locked(
+    ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now);
+
+/* the peer of the session's stream acknowledged data "ago" milliseconds ago */
+void ngx_http_presence_tracker_acknowledge_locked(
+    ngx_http_presence_zone_t *zone, ngx_str_t *user, ngx_str_t *session,
+    ngx_http_presence_ms_t ago, ngx_http_presence_ms_t now);
+
+/*
+ * Looks at up to *budget deadlines, which it counts down: misses, idle users,
+ * leavers, forgotten users.  More may be due when *budget comes back as 0.
+ */
+void ngx_http_presence_tracker_expire_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_ms_t now, ngx_uint_t *budget);
+
+/*
+ * Works out the status of a user whom an image brought (..._image), when its
+ * last session is there.  Everybody is told of it if "tell".
+ */
+void ngx_http_presence_tracker_restored_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_ms_t now,
+    ngx_uint_t tell);
+
+/*
+ * Ends those restored sessions of the user that have not beaten since, and are
+ * not among the "n" that a newer image still has.
+ */
+void ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_str_t *sessions, ngx_uint_t n,
+    ngx_http_presence_reason_e reason, ngx_http_presence_ms_t now);
+
+
+#endif /* _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_ */
