@@ -28,6 +28,9 @@ static ngx_int_t ngx_http_presence_tracker_apply_locked(
     const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn);
 static void ngx_http_presence_tracker_set_manual(
     ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report);
+static ngx_http_presence_verdict_t ngx_http_presence_tracker_look(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
 static void ngx_http_presence_tracker_watch_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_ms_t now);
@@ -468,6 +471,24 @@ ngx_http_presence_tracker_set_manual(ngx_http_presence_user_t *user,
 }
 
 
+/* one made by requests alone owes no beats: it has none to miss until it ends */
+
+static ngx_http_presence_verdict_t
+ngx_http_presence_tracker_look(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_verdict_t  verdict;
+
+    verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
+
+    if (session->len == 0) {
+        session->life.missed = 0;
+    }
+
+    return verdict;
+}
+
+
 /*
  * Counts the session's missed beats, and sees to it that the wheel looks at it
  * in time: a later deadline is found when the timer fires.
@@ -480,7 +501,7 @@ ngx_http_presence_tracker_watch_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_ms_t       due;
     ngx_http_presence_verdict_t  verdict;
 
-    verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
+    verdict = ngx_http_presence_tracker_look(zone, session, now);
 
     due = verdict.gone ? now : verdict.due;
 
@@ -504,7 +525,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 
     missed = session->life.missed;
 
-    verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
+    verdict = ngx_http_presence_tracker_look(zone, session, now);
 
     if (!verdict.gone) {
         ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
