@@ -1,0 +1,169 @@
+# ngx_http_presence_module.  "make help" lists what can be made.
+
+SHELL := bash
+
+BUILD  := $(CURDIR)/build
+MODULE := $(BUILD)/ngx_http_presence_module.so
+
+# The nginx to build for and to test with: the installed one (with its
+# nginx-dev), or the one that .ci/deps unpacked, or the source tree in
+# NGINX_SRC, which is configured with --with-compat and NGINX_CONFIGURE.
+
+DEBIAN    := $(BUILD)/debian
+GIVEN_SRC := $(NGINX_SRC)
+NGINX_SRC ?= $(firstword $(wildcard $(DEBIAN)/usr/share/nginx/src \
+                                    /usr/share/nginx/src))
+NGINX     ?= $(if $(GIVEN_SRC),$(TREE)/objs/nginx,$(firstword \
+                 $(shell PATH=$$PATH:/usr/sbin command -v nginx) \
+                 $(DEBIAN)/usr/sbin/nginx))
+
+MODULES_PATH ?= $(shell $(NGINX) -V 2>&1 \
+                        | sed -n 's/.*--modules-path=\([^ ]*\).*/\1/p')
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wno-unused-parameter -Werror
+CC_OPT    = $(CFLAGS) -ffile-prefix-map=$(CURDIR)/= $(WARNINGS)
+
+# A configured copy of the source for each compiler, so that going from one to
+# the other compiles nothing twice.
+
+TREE  := $(BUILD)/nginx-$(notdir $(firstword $(CC)))
+BUILT := $(TREE)/objs/ngx_http_presence_module.so
+
+
+.PHONY: all
+all: $(MODULE)  ## the module: build/ngx_http_presence_module.so
+
+$(MODULE): $(TREE)/objs/Makefile FORCE
+	@$(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile modules
+	@cmp -s $(BUILT) $@ || cp $(BUILT) $@
+
+$(TREE)/objs/Makefile: config $(TREE)/asked
+	@[[ -d "$(NGINX_SRC)" ]] || { echo 'there is no nginx to build for: "make' \
+	    'deps" gets one, NGINX_SRC=/path/to/source names one' >&2; exit 1; }
+	@echo 'configuring for $(NGINX_SRC)'
+	@cp -r $(abspath $(NGINX_SRC))/. $(TREE)
+	@rm -rf $(TREE)/objs
+	@cd $(TREE) && NGX_CONF_FLAGS=(--with-compat) \
+	    && if [[ -f conf_flags ]]; then . ./conf_flags; fi \
+	    && if [[ -f configure ]]; then how=./configure; else how=auto/configure; fi \
+	    && $$how "$${NGX_CONF_FLAGS[@]}" $(NGINX_CONFIGURE) --with-cc='$(CC)' \
+	        --with-cc-opt='$(CC_OPT)' --with-ld-opt='$(LDFLAGS)' \
+	        --add-dynamic-module='$(CURDIR)' > configure.log 2>&1 \
+	    || { tail -n 20 configure.log >&2; rm -rf objs; exit 1; }
+
+# What is asked for, in a file that gets newer only when that changes.
+$(TREE)/asked: export ASKED = $(NGINX_SRC) $(NGINX_CONFIGURE) $(CC) $(CC_OPT) \
+    $(LDFLAGS) $(shell cat '$(NGINX_SRC)/src/core/nginx.h' 2>&1 | cksum)
+$(TREE)/asked: FORCE
+	@mkdir -p $(@D)
+	@echo "$$ASKED" | cmp -s - $@ || echo "$$ASKED" > $@
+
+# The nginx of a source tree, to test with.
+$(TREE)/objs/nginx: $(TREE)/objs/Makefile
+	@$(MAKE) --no-print-directory -C $(TREE) -f objs/Makefile binary > $(TREE)/binary.log
+
+.PHONY: install
+install: $(MODULE)  ## the module, to nginx's MODULES_PATH below DESTDIR
+	@[[ "$(MODULES_PATH)" ]] || { echo 'give MODULES_PATH=' >&2; exit 1; }
+	install -d '$(DESTDIR)$(MODULES_PATH)'
+	install -m 644 $(MODULE) '$(DESTDIR)$(MODULES_PATH)'
+
+.PHONY: deps
+deps:  ## what "make" needs and this machine lacks
+	@.ci/deps build
+
+.PHONY: demo
+demo:  ## the demo, on PORT (8088), with whatever it needs
+	@.ci/deps demo
+	@$(MAKE) --no-print-directory run-demo
+
+.PHONY: run-demo
+run-demo: $(MODULE) $(NGINX)
+	@js/demo/run
+
+
+# Tests.  Each part ends with a line "NAME: N passed, N failed".
+
+export NGINX MODULE
+
+NODE_TEST := node --test-reporter=tap
+BROWSER   := $(wildcard t/live/browser*.test.mjs)
+
+.PHONY: test
+test:  ## all the tests, with whatever they need
+	@.ci/deps test
+	+@.ci/tally unit js t live browser
+
+# The plain C parts, under the sanitizers.
+
+UNIT       := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*_test.c))
+UNIT_PARTS := $(wildcard $(patsubst %,src/ngx_http_presence_%.c,rules clock \
+                                                                diagnose))
+UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+              -fno-sanitize-recover=all -Isrc $(WARNINGS)
+
+$(BUILD)/unit/%: t/unit/%.c $(UNIT_PARTS) $(wildcard src/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_FLAGS) -o $@ $< $(UNIT_PARTS) -lcmocka
+
+.PHONY: unit
+unit: $(UNIT)  ## rules, clock: programs of t/unit
+	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
+
+.PHONY: js
+js:  ## the browser client, without a browser
+	@.ci/tap js '$(NODE_TEST)' $(wildcard js/test/*.test.mjs)
+
+.PHONY: t
+t: $(MODULE) $(NGINX)  ## directives, endpoints, errors: Test::Nginx files (T=)
+	@.ci/test-nginx $(or $(T),$(sort $(wildcard t/*.t)))
+
+.PHONY: live
+live: $(MODULE) $(NGINX)  ## scenarios with real clients and servers (T=)
+	@.ci/tap live '$(NODE_TEST)' $(or $(T),$(filter-out $(BROWSER), \
+	    $(wildcard t/live/*.test.mjs)))
+
+.PHONY: browser
+browser: $(MODULE) $(NGINX) $(BUILD)/node/done  ## the demo in a real browser
+	@NODE_PATH=$(BUILD)/node/node_modules \
+	    .ci/tap browser '$(NODE_TEST)' $(BROWSER)
+
+$(BUILD)/node/done: t/live/package.json t/live/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	cd $(@D) && npm ci --no-audit --no-fund --cache=$(BUILD)/npm
+	@rm -rf $(BUILD)/npm
+	@touch $@
+
+.PHONY: valgrind
+valgrind: $(MODULE) $(NGINX)  ## Test::Nginx files under valgrind (T=)
+	@.ci/test-nginx --valgrind $(or $(T),$(sort $(wildcard t/*.t)))
+
+.PHONY: bench
+bench: $(MODULE) $(NGINX)  ## beats against "return 204", bytes per session
+	@t/bench/run
+
+.PHONY: lint
+lint:  ## compilers' and analyzers' findings, and style
+	@.ci/lint
+
+
+.PHONY: clean
+clean:  ## what was built; what was downloaded stays
+	cd $(BUILD) 2>/dev/null && shopt -s extglob && rm -rf !(debian|perl|node) || :
+
+.PHONY: distclean
+distclean:  ## all of build/
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:  ## this
+	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo
+	@echo 'Variables: CC, CFLAGS, LDFLAGS, NGINX_SRC (source tree to build for),'
+	@echo 'NGINX_CONFIGURE (its flags), NGINX (the nginx to test with), T (files to'
+	@echo 'test), DESTDIR, MODULES_PATH, PORT.'
+
+.PHONY: FORCE
+FORCE:
