@@ -80,7 +80,7 @@ scenario('R4 six streams are read, beats are withheld: online', {},
     await scene.dashboard({ user: 'bob' });
     await pass(T(120));
 
-    assert.deepEqual(dash.kinds('ann'), ['enter']);
+    assert.deepEqual(dash.news('ann'), ['enter']);
     assert.equal((await scene.member('ann')).sessions, 6);
     assert.equal(dash.members.status('bob'), 'offline');
   });

@@ -43,7 +43,8 @@ for (const target of PROTOCOLS) {
 
     assert.deepEqual(dash.news('ann'),
       ['enter', 'update', 'update', 'leave']);
-    assert.deepEqual(dash.of('ann').filter((c) => c.type === 'update')
+    assert.deepEqual(dash.of('ann')
+      .filter((c) => c.type === 'update' && c.isNews)
       .map((c) => c.member.text), ['on a call', null]);
     assert.equal(leave.member.reason, 'leave');
     assert.ok(leave.member.since >= body.server_time + scene.zone.leave_grace);
@@ -114,7 +115,8 @@ scenario('R22 cut during a change, again and again: each told once', {},
 
     await dash.waitFor(() => dash.members.get('ann')?.text === texts.at(-1),
       SECOND, 'the last text');
-    assert.deepEqual(dash.of('ann').filter((c) => c.type === 'update')
+    assert.deepEqual(dash.of('ann')
+      .filter((c) => c.type === 'update' && c.isNews)
       .map((c) => c.member.text), texts);
     assert.equal(dash.states.length, 1);
   });
@@ -183,7 +185,7 @@ for (const target of PROTOCOLS) {
         query: { session: 'ann-tab' } });
 
       await pass(2 * scene.window);
-      assert.deepEqual(dash.kinds('ann'), ['enter']);
+      assert.deepEqual(dash.news('ann'), ['enter']);
 
       const cut = now();
 
@@ -300,7 +302,7 @@ scenario('what is seen: by groups, by names, the offline too', {},
     const both = await open({}, { groups: 'agents,sales' });
     const named = await open({}, { users: 'ann,off,ghost' });
     const all = await open({}, { groups: 'agents', include: 'offline' });
-    const own = await open({ groups: 'agents', view: undefined }, {});
+    const own = await open({ groups: 'agents', view: null }, {});
     const denied = await scene.stream({ view: 'sales',
       query: { groups: 'agents' } });
 
@@ -469,16 +471,15 @@ for (const target of ['narrow', 'tls', 'h2']) {
 }
 
 
-scenario('many streams come and go: files and memory return', {},
+/* One worker, so that each round asks the same of its memory. */
+scenario('many streams come and go: files and memory return', { workers: 1 },
   async (scene) => {
-    const workers = scene.nginx.workers();
-    const files = () => workers.map(openFiles);
-    const memory = () => workers.map(ownMemory).reduce((a, b) => a + b);
+    const [worker] = scene.nginx.workers();
     const changer = new Changer(scene);
     const round = async () => {
       const dashes = [];
 
-      for (const target of ['spread', 'tls', 'h2']) {
+      for (const target of ['h1', 'tls', 'h2']) {
         dashes.push(...await Promise.all(Array.from({ length: 60 },
           (_, n) => scene.dashboard({ target, user: `r${n}`,
             query: { session: `s${n}` } }))));
@@ -489,29 +490,25 @@ scenario('many streams come and go: files and memory return', {},
         () => changer.told(dash).length === 3, SECOND, 'the changes')));
       dashes.forEach((dash, n) => (n % 2 ? dash.cut() : dash.close()));
       scene.forgetStreams();
+      await until(() => openFiles(worker) === files, 2 * SECOND,
+        `${files} open files again`);
+
+      return ownMemory(worker);
     };
 
     await scene.beat('ann');
 
-    const filesBefore = files();
+    const files = openFiles(worker);
+    const memory = [];
 
-    for (let n = 0; n < 3; n++) {
-      await round();
+    for (let n = 0; n < 12; n++) {
+      memory.push(await round());
     }
 
-    await until(() => String(files()) === String(filesBefore), 2 * SECOND,
-      `files ${filesBefore} again`);
+    /* a leak goes on for ever; what malloc() keeps does not */
+    const least = (from) => Math.min(...memory.slice(from, from + 4));
+    const grown = least(8) - least(4);
 
-    const memoryBefore = memory();
-
-    for (let n = 0; n < 6; n++) {
-      await round();
-    }
-
-    await until(() => String(files()) === String(filesBefore), 2 * SECOND,
-      `files ${filesBefore} again`);
-
-    const grown = memory() - memoryBefore;
-
-    assert.ok(grown < MB, `${(grown / MB).toFixed(2)} MB more`);
+    scene.t.diagnostic(`KB after each round: ${memory.map((m) => m >> 10)}`);
+    assert.ok(grown < MB / 4, `${grown >> 10} KB more`);
   });

@@ -38,7 +38,7 @@ export class Changer {
   /* What a reader was told of these users, in the form of the truth. */
   told(stream) {
     return stream.changes
-      .filter((c) => c.member.user.startsWith(this.#name))
+      .filter((c) => c.isNews && c.member.user.startsWith(this.#name))
       .map(({ type, member: { user, text } }) =>
         (type === 'update' ? `update ${user} ${text}` : `${type} ${user}`));
   }

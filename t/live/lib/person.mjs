@@ -2,8 +2,8 @@
 
 export function headersOf({ user, groups, view }) {
   return {
-    ...(user !== undefined && { 'x-user': user }),
-    ...(groups !== undefined && { 'x-groups': groups }),
-    ...(view !== undefined && { 'x-view': view }),
+    ...(user != null && { 'x-user': user }),
+    ...(groups != null && { 'x-groups': groups }),
+    ...(view != null && { 'x-view': view }),
   };
 }

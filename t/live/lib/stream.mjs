@@ -45,7 +45,7 @@ export class Stream {
   retry = null;
   count = null;
   connections = [];   /* [{ since, until, clean, resumedFrom, first }] */
-  changes = [];       /* [{ at, id, type, member, serverTime }] */
+  changes = [];       /* [{ at, id, type, member, isNews, serverTime }] */
   states = [];        /* [{ at, id, members, lost, gained }] */
   counts = [];        /* [{ at, id, … }] */
   pings = [];         /* [{ at, serverTime }] */
@@ -63,10 +63,7 @@ export class Stream {
   /* Kinds of a user's changes but those in which nothing but the number of
      missed beats is new. */
   news(user) {
-    const all = this.of(user);
-
-    return all.filter((c, n) => c.type !== 'update'
-      || isNews(c.member, all[n - 1]?.member)).map((c) => c.type);
+    return this.of(user).filter((c) => c.isNews).map((c) => c.type);
   }
 
   /* Until the condition holds; resolves with what it returned. */
@@ -255,6 +252,8 @@ export class Stream {
         }
 
         for (const change of body.changes) {
+          const isNews = change.type !== 'update'
+            || saysNews(change.member, this.members.get(change.member.user));
           const fault = this.members.apply(change);
 
           if (fault) {
@@ -262,7 +261,7 @@ export class Stream {
           }
 
           this.changes.push(
-            { at, id, ...change, serverTime: body.server_time });
+            { at, id, ...change, isNews, serverTime: body.server_time });
         }
 
         break;
@@ -327,11 +326,13 @@ export class Stream {
   #closed = false;
 }
 
-function isNews(member, before) {
+/* More than another number of missed beats? Where that is the same, there has
+   to be a reason for the update, and no reason is news as well. */
+function saysNews(member, known) {
   const said = ({ status, groups, text, meta } = {}) =>
     JSON.stringify([status, groups, text, meta]);
 
-  return said(member) !== said(before) || member.missed === before.missed;
+  return said(member) !== said(known) || member.missed === known.missed;
 }
 
 function split(id) {
