@@ -643,7 +643,7 @@ export class Presence extends EventTarget {
   /** How long a beat is not allowed yet. */
   get #wait() {
     const floor = this.#link === 'retrying' && !this.#urgent ? 0
-      : Math.min(1000, this.#interval / 2 || 1000) - this.ago(this.#last);
+      : Math.min(this.#urgent === 'status' ? 200 : 1000, this.#interval / 2 || 1000) - this.ago(this.#last);
     return Math.max(floor, -this.ago(this.#notBefore));
   }
 

@@ -5,13 +5,16 @@ const $ = (id) => document.getElementById(id);
 
 // A dashboard only looks on: it subscribes, and beats for nobody.
 
-const presence = new Presence({ url: login('admin') });
+const url = login('admin');
+const presence = new Presence({ url });
 let store = null;
 
 const view = { only: '', search: '', sort: 'status' };
 /** When it stopped being live (server's clock): times stand still from then on. */
 let staleAt = null;
 const rows = new Map();
+/** Sessions of each user: one more or less is no event of the stream. */
+const sessions = new Map();
 
 icons();
 
@@ -80,9 +83,7 @@ function fill(entry, member) {
   put(cells.note, member.text || (member.meta?.desk ?? deskOf(member.user)));
   cells.note.title = member.text ?? '';
   put(cells.why, reason(member));
-  put(cells.sessions, String(member.sessions));
   // On a narrow screen the ordinary is left out.
-  cells.sessions.parentNode.classList.toggle('dull', member.sessions < 2);
   cells.beat.parentNode.classList.toggle('dull', member.status === 'offline');
   const beat = member.status === 'offline' ? 'none' : member.missed ? 'missed' : 'steady';
   if (drawn?.beat !== beat || drawn?.missed !== member.missed) {
@@ -95,6 +96,9 @@ function fill(entry, member) {
 }
 
 function times({ cells }, member) {
+  const open = member.status === 'offline' ? 0 : sessions.get(member.user) ?? member.sessions;
+  put(cells.sessions, String(open));
+  cells.sessions.parentNode.classList.toggle('dull', open < 2);
   const t = now();
   put(cells.since, member.since ? duration(t - member.since) : '–');
   const here = member.status !== 'offline' && !member.missed;
@@ -133,7 +137,7 @@ function list() {
   const here = store.members.size - counts.offline;
   document.title = `(${here}) Agents – dashboard`;
   put($('summary'), store.members.size === 0 ? 'Nobody has been here yet.'
-    : `${here} of ${store.members.size} are here${counts.online ? `, ${counts.online} of them free to talk` : ', nobody free to talk'}.`);
+    : `${here} of ${store.members.size} ${staleAt === null ? 'are' : 'were'} here${counts.online ? `, ${counts.online} of them free to talk` : ', nobody free to talk'}.`);
 
   $('roster').hidden = shown.length === 0;
   $('empty').hidden = shown.length > 0;
@@ -215,9 +219,25 @@ setInterval(() => {
   aloud.length = 0;
 }, 1000);
 
+async function count() {
+  if (document.hidden || store?.live !== 'live') return;
+  let cursor = '';
+  try {
+    do {
+      const response = await fetch(`${url}users?groups=agents&limit=1000${cursor && `&cursor=${cursor}`}`, { cache: 'no-store' });
+      const { members, next } = await response.json();
+      for (const member of members) sessions.set(member.user, member.sessions);
+      cursor = next;
+    } while (cursor);
+  } catch { /* the next time, then */ }
+}
+
+setInterval(count, 3000);
+
 if (await streamAllowed(5)) {
   store = presence.subscribe({ groups: ['agents'], includeOffline: true });
   store.addEventListener('change', ({ detail }) => {
+    for (const { member } of detail.changes) sessions.set(member.user, member.sessions);
     list();
     detail.changes.forEach(tell);
   });

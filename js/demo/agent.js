@@ -206,7 +206,6 @@ function tick() {
     if ((drawn === STATUS.offline) !== (deadline() <= 0)) show();
   }
   put($('seen'), seen || deskOf(user));
-  put($('t-sessions'), mine ? String(mine.sessions) : '–');
 
   const next = presence.nextIn;
   put($('next'), next === null ? '' : failure !== null ? `Trying again in ${duration(next + 999)}`

@@ -24,7 +24,12 @@ const REASONS = {
   recovered: 'came back',
 };
 
-export const reason = (member) => (member.reason ? REASONS[member.reason] ?? member.reason : 'never seen');
+/** Why a member's status is what it is, in words. */
+export function reason({ reason: why, status }) {
+  if (!why) return 'never seen';
+  if (why === 'missed' && status !== 'offline') return 'beats are missing';
+  return REASONS[why] ?? why;
+}
 
 export const PEOPLE = {
   anna: ['Anna Berg', 'Billing'],

@@ -430,6 +430,18 @@ test('a status by hand is sent until it has been answered, then no more', async 
   assert.deepEqual(told, [busy, busy, { status: undefined, until: undefined, text: undefined }]);
 });
 
+test('a person who sets a status does not wait for long', async () => {
+  const world = new World();
+  const presence = await started(world);
+  presence.setStatus('busy');
+  await world.pass(150);
+  presence.setStatus('away');
+  assert.equal(world.beats.length, 1);
+  await world.pass(60);
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].status, 'away');
+});
+
 test('a status set while a beat is in flight goes with the next', async () => {
   const world = new World();
   let answer;
