@@ -21,7 +21,7 @@ export class Stream {
     return stream;
   }
 
-  constructor({ target, person, query = {}, lastEventId, headers = {},
+  constructor({ target, person = {}, query = {}, lastEventId, headers = {},
     reconnect = false }) {
     const named = new Set((query.users ?? '').split(','));
 

@@ -1,0 +1,80 @@
+// The demo in a real browser: an agent's page and a dashboard.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { openBrowser } from './lib/browser.mjs';
+import { Demo } from './lib/demo.mjs';
+import { Stream } from './lib/stream.mjs';
+import { now, pass } from './lib/wait.mjs';
+
+const GRACE = 3000;    /* as the demo's nginx.conf.in has it */
+const SECOND = 1000;
+
+test('the demo: an agent comes, reloads, and goes', { timeout: 120_000 },
+  async (t) => {
+    const demo = await Demo.start();
+    const browser = await openBrowser();
+    const errors = [];
+    let stream;
+
+    try {
+      /* what the server says, whatever the pages make of it */
+      stream = await Stream.open({ target: demo.target,
+        headers: { cookie: 'presence_user=admin-test' } });
+      assert.equal(stream.status, 200, stream.problem);
+
+      const context = await browser.newContext();
+      const open = async (name) => {
+        const page = await context.newPage();
+
+        page.on('pageerror', (error) => errors.push(`${name}: ${error}`));
+        await page.goto(demo.page(name));
+
+        return page;
+      };
+      const dashboard = await open('admin.html');
+      const shows = (status, ms) => dashboard.waitForSelector(
+        `tr[data-user=anna][data-status=${status}]`, { timeout: ms });
+
+      const agent = await open('agent.html?agent=anna');
+
+      await shows('online', 2 * SECOND);
+      assert.deepEqual(stream.news('anna'), ['enter']);
+
+      /* a reload: the page is back before the grace is over */
+      for (let n = 0; n < 3; n++) {
+        await agent.reload();
+      }
+
+      await pass(GRACE + SECOND);
+      assert.deepEqual(stream.news('anna'), ['enter'], stream.story());
+      await shows('online', SECOND);
+
+      await agent.click('label:has(input[value=busy])');
+      await shows('busy', 2 * SECOND);
+
+      const closed = now();
+
+      await agent.close();
+      await shows('offline', GRACE + 2 * SECOND);
+
+      const leave = await stream.waitForChange('anna', 'leave', SECOND);
+
+      assert.equal(leave.member.reason, 'leave');
+      assert.ok(leave.member.since >= closed + GRACE);
+      assert.deepEqual(stream.news('anna'), ['enter', 'update', 'leave']);
+
+      /* the dashboard's own view: who is watched is told once */
+      assert.equal(await dashboard.locator('#rows tr').count(), 1);
+      assert.deepEqual(errors, []);
+      assert.deepEqual(stream.faults, []);
+    } catch (error) {
+      t.diagnostic(stream?.story() ?? 'no stream');
+      throw error;
+    } finally {
+      stream?.close();
+      await browser.close();
+      assert.deepEqual(await demo.stop(), []);
+    }
+  });
