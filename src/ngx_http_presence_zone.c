@@ -74,6 +74,10 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
     if (keep) {
         clock = zone->sh->clock;
         ngx_slab_init(zone->shpool);
+
+    } else {
+        ngx_http_presence_clock_start(&clock, ngx_current_msec,
+                                      ngx_http_presence_zone_wall_now());
     }
 
     /* a full zone has an answer, and a log line of its own */
@@ -90,16 +94,10 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
 
     sh->writing = keep ? ngx_pid : 0;
 
+    sh->clock = clock;
+
     zone->shpool->data = sh;
     zone->sh = sh;
-
-    if (keep) {
-        sh->clock = clock;
-
-    } else {
-        ngx_http_presence_clock_start(&sh->clock, ngx_current_msec,
-                                      ngx_http_presence_zone_wall_now());
-    }
 
     /* about one bucket for a user with one session and one group */
 
