@@ -446,6 +446,8 @@ export class Presence extends EventTarget {
   async logout() {
     const session = this.#session ?? this.#recall();
     const { env } = this;
+    const flight = this.#flight;
+    this.#flight = null;
     this.#halt('stopped');
     this.#session = undefined;
     this.#manual = this.reply = null;
@@ -453,14 +455,27 @@ export class Presence extends EventTarget {
       env.storage?.removeItem(this.#key);
     } catch { /* forbidden by the browser */ }
     const abort = new AbortController();
-    const timer = env.setTimeout(() => abort.abort(), this.#timeout);
+    const body = { session, doc: this.#doc, seq: ++this.#seq, logout: true };
+    let timer, sent;
+    const send = () => (sent ??= this.#post(body, { keepalive: true, signal: abort.signal }));
     try {
-      const body = { session, doc: this.#doc, seq: ++this.#seq, logout: true };
-      return (await this.#post(body, { keepalive: true, signal: abort.signal })).ok;
+      if (flight) {
+        // It must not arrive after the logout, as the beat of a new login:
+        // wait a moment for its answer, but not if the page goes.
+        env.window?.addEventListener('pagehide', send, { signal: abort.signal });
+        await Promise.race([flight.done, new Promise((resolve) => {
+          timer = env.setTimeout(resolve, 1000);
+        })]);
+        env.clearTimeout(timer);
+        flight.abort.abort();
+      }
+      timer = env.setTimeout(() => abort.abort(), this.#timeout);
+      return (await send()).ok;
     } catch {
       return false;
     } finally {
       env.clearTimeout(timer);
+      abort.abort();
     }
   }
 
@@ -697,7 +712,7 @@ export class Presence extends EventTarget {
     this.sent++;
     this.#arm(this.#timeout);
     this.#emit('beat', { reason, body });
-    this.#fly(flight, body);
+    flight.done = this.#fly(flight, body);
   }
 
   async #fly(flight, body) {

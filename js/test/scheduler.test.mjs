@@ -583,6 +583,43 @@ test('logout ends the session for good; the next login has another', async () =>
   assert.equal(await presence.logout(), false);
 });
 
+test('logout waits a moment for a beat in flight, which would be a new login after it', async () => {
+  const world = new World();
+  let answer;
+  world.answer = (body) => (body.logout ? world.reply() : new Promise((resolve) => { answer = resolve; }));
+  const presence = await started(world);
+  const told = presence.logout();
+  await settle();
+  assert.equal(world.requests.length, 1);
+  answer(world.reply());
+  await settle();
+  assert.equal(world.requests[1].body.logout, true);
+  assert.equal(await told, true);
+  assert.equal(presence.state, 'stopped');
+  assert.equal(presence.reply, null);
+  assert.equal(world.timers.size, 0);
+});
+
+test('logout does not wait for long, and not at all when the page goes', async () => {
+  for (const goes of [false, true]) {
+    const world = new World();
+    world.answer = (body) => (body.logout ? world.reply() : undefined);
+    const presence = await started(world);
+    const told = presence.logout();
+    await settle();
+    assert.equal(world.requests.length, 1);
+    if (goes) world.window.fire('pagehide');
+    else await world.pass(1000);
+    assert.equal(world.requests[1].body.logout, true);
+    await world.pass(1000);
+    assert.equal(await told, true);
+    assert.equal(world.requests.length, 2);
+    assert.equal(world.hanging, 0);
+    assert.equal(world.timers.size, 0);
+    assert.equal(world.window.listeners.length, 0);
+  }
+});
+
 test('starting twice is starting once', async () => {
   const world = new World();
   const presence = await started(world);
