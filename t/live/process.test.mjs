@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import test from 'node:test';
 
 import { Changer } from './lib/changer.mjs';
-import { isAlive } from './lib/process.mjs';
+import { isAlive, isStopped } from './lib/process.mjs';
 import { scenario } from './lib/scenario.mjs';
 import { SECOND, T } from './lib/scale.mjs';
 import { now, pass, until } from './lib/wait.mjs';
@@ -312,9 +312,53 @@ scenario('kill -9 of each worker in turn, in mid-traffic', {},
   });
 
 
-/* A worker that dies inside the lock has to be made to: the zone repairs
-   itself, and says so in the log. */
-test.todo('a worker dies inside the lock');
+/* The debugger holds the worker for seconds: the window has to be longer. */
+scenario('a worker dies inside the lock: the zone is rebuilt, nobody is lost',
+  { zone: { interval: 3 * SECOND, max_interval: 3 * SECOND, idle: 60 * SECOND } },
+  async (scene) => {
+    const users = names(20);
+    const list = await tabs(scene, users, { groups: 'agents,night' });
+
+    await scene.beat('gone');
+    await scene.beat('gone', { logout: true });
+
+    const dashes = await readers(scene, 6);
+    const [victim, other] = scene.nginx.workers();
+    const log = scene.nginx.log;
+
+    log.allow(/shared memory zone "agents" was locked by/);
+    log.allow(/presence_zone "agents" was rebuilt/);
+
+    const { died } = await scene.nginx.dieAt(victim,
+      'ngx_http_presence_changes_append_locked');
+
+    process.kill(other, 'SIGSTOP');
+    await until(() => isStopped(other), SECOND, 'the other worker stopped');
+
+    const socket = scene.beatUnheard('unlucky', {});
+
+    await died;
+    process.kill(other, 'SIGCONT');
+    socket.destroy();
+
+    await until(() => log.lines(/was rebuilt/).length === 1, 4 * SECOND,
+      'the rebuilt zone in the log');
+    assert.equal((await scene.beat('unlucky')).status, 200);
+
+    for (const dash of dashes) {
+      await dash.waitFor(() => dash.members.present.includes('unlucky'),
+        8 * SECOND, 'the one whose beat was interrupted');
+      assertNoEvent({ news: (user) => dash.news(user), states: [],
+        story: () => dash.story() }, users);
+      assert.deepEqual(dash.members.present, [...users, 'unlucky'].sort());
+    }
+
+    assert.equal((await scene.count({ groups: 'night' })).online, 20);
+    assert.equal((await scene.count()).online, 21);
+    assert.equal((await scene.member('gone')).reason, 'logout');
+    assert.equal(log.lines(/was rebuilt/).length, 1);
+    await assertNeverRecovered(list);
+  });
 
 
 scenario('all of nginx is stopped for longer than the window', {},

@@ -1,6 +1,7 @@
 // One nginx of our own: start, reload, kill, stop the clock, upgrade, quit.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -136,6 +137,29 @@ export class Nginx {
     process.kill(pid, 'SIGKILL');
     await until(() => !isAlive(pid), START, 'the killed worker gone');
     await this.#untilWorkers(this.master);
+  }
+
+  /* Has a worker die, by SIGKILL, when it next calls that function. Returns
+     when the debugger waits for that; await its "died". */
+  async dieAt(pid, name) {
+    const gdb = spawn('gdb', ['-nx', '-batch', '-p', pid, '-ex',
+      `break ${name}`, '-ex', 'continue', '-ex', 'kill'],
+      { stdio: ['ignore', 'pipe', 'ignore'] });
+    const ended = once(gdb, 'close');
+    let said = '';
+
+    gdb.stdout.setEncoding('utf8').on('data', (text) => { said += text; });
+    await until(() => said.includes('Breakpoint 1 at')
+      || gdb.exitCode !== null, START, 'the debugger in the worker');
+    this.log.allow(new RegExp(`worker process ${pid} exited on signal 9`));
+
+    return {
+      died: ended.then(() => {
+        if (isAlive(pid)) {
+          throw new Error(`worker ${pid} lives: ${said}`);
+        }
+      }),
+    };
   }
 
   async freeze() {
