@@ -511,6 +511,8 @@ ngx_http_presence_zone_value(ngx_conf_t *cf, ngx_http_presence_block_t *block,
     ngx_str_t                        *value;
     const ngx_http_presence_param_t  *param;
 
+    static ngx_str_t  none = ngx_string("");
+
     value = cf->args->elts;
     param = &ngx_http_presence_params[i];
 
@@ -530,11 +532,9 @@ ngx_http_presence_zone_value(ngx_conf_t *cf, ngx_http_presence_block_t *block,
 
     if (n == NGX_ERROR || n < param->min || n > param->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value%s%V%s of \"%V\" in presence_zone "
+                           "invalid value \"%V\" of \"%V\" in presence_zone "
                            "\"%V\": use \"%V VALUE;\" with %s",
-                           cf->args->nelts == 2 ? " \"" : "",
-                           cf->args->nelts == 2 ? &value[1] : &value[0],
-                           cf->args->nelts == 2 ? "\"" : "",
+                           cf->args->nelts == 2 ? &value[1] : &none,
                            &param->name, &block->zone->name, &param->name,
                            param->form);
         return NGX_CONF_ERROR;

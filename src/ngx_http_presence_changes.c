@@ -1,8 +1,8 @@
 #include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_groups.h"
-#include "ngx_http_presence_member.h"
 
 
+#define NGX_HTTP_PRESENCE_MIN_RING   (32 * 1024)
 #define NGX_HTTP_PRESENCE_MAX_RING   (16 * 1024 * 1024)
 
 /* each such change has its position noted, so that a resume finds its own */
@@ -15,6 +15,8 @@
 #define NGX_HTTP_PRESENCE_MIN_RECORD 128
 
 
+static size_t ngx_http_presence_changes_size(ngx_http_presence_user_t *user,
+    const ngx_http_presence_was_t *was);
 static ngx_http_presence_change_t *ngx_http_presence_changes_at(
     ngx_http_presence_ring_t *ring, uint64_t position);
 static uint64_t ngx_http_presence_changes_find(ngx_http_presence_ring_t *ring,
@@ -37,7 +39,7 @@ ngx_http_presence_changes_init_locked(ngx_http_presence_zone_t *zone)
     ring = &zone->sh->ring;
 
     size = ngx_min(zone->size / 16, NGX_HTTP_PRESENCE_MAX_RING);
-    size = ngx_max(size, 4 * ngx_http_presence_changes_max_record(zone));
+    size = ngx_max(size, NGX_HTTP_PRESENCE_MIN_RING);
 
     ring->size = ngx_align(size, ngx_pagesize);
     ring->nmarks = ring->size
@@ -81,11 +83,11 @@ ngx_http_presence_changes_append_locked(ngx_http_presence_zone_t *zone,
     ring = &zone->sh->ring;
 
     change = ngx_http_presence_changes_reserve(ring,
-                                  ngx_http_presence_changes_max_record(zone));
+                               ngx_http_presence_changes_size(user, was));
 
     if (change == NULL) {
 
-        /* the limits grew by a reload: streams get a new state instead */
+        /* too large for a small ring: streams get a new state instead */
 
         ring->tail = ring->head;
         ring->next++;
@@ -162,20 +164,28 @@ ngx_http_presence_changes_read_locked(ngx_http_presence_zone_t *zone,
 }
 
 
-size_t
-ngx_http_presence_changes_max_record(ngx_http_presence_zone_t *zone)
+/* bytes that the record of this change has at most */
+
+static size_t
+ngx_http_presence_changes_size(ngx_http_presence_user_t *user,
+    const ngx_http_presence_was_t *was)
 {
-    ngx_http_presence_limits_t  *limits;
+    size_t                           size;
+    ngx_uint_t                       i;
+    ngx_http_presence_membership_t  *m;
 
-    limits = &zone->limits;
+    size = sizeof(ngx_http_presence_change_t) + user->len
+           + ngx_http_presence_member_size(user);
 
-    /* a user can go from as many groups as it may have to as many others */
+    for (m = user->memberships; m; m = m->next) {
+        size += 2 + m->group->sn.str.len;
+    }
 
-    return ngx_align(sizeof(ngx_http_presence_change_t)
-                     + limits->max_user
-                     + 2 * limits->max_groups * (2 + limits->max_group)
-                     + ngx_http_presence_member_max(zone),
-                     NGX_HTTP_PRESENCE_ALIGN);
+    for (i = 0; i < was->ngroups; i++) {
+        size += 2 + was->groups[i].len;
+    }
+
+    return ngx_align(size, NGX_HTTP_PRESENCE_ALIGN);
 }
 
 

@@ -8,7 +8,7 @@
 #define _NGX_HTTP_PRESENCE_CHANGES_H_INCLUDED_
 
 
-#include "ngx_http_presence_roster.h"
+#include "ngx_http_presence_member.h"
 
 
 /* a group of a change had the user in it before, or has it after, the change */
@@ -56,8 +56,11 @@ void ngx_http_presence_changes_append_locked(ngx_http_presence_zone_t *zone,
 ngx_int_t ngx_http_presence_changes_read_locked(ngx_http_presence_zone_t *zone,
     uint64_t seq, u_char *buf, size_t size, size_t *len);
 
-/* the largest record of this zone, bytes */
-size_t ngx_http_presence_changes_max_record(ngx_http_presence_zone_t *zone);
+/* bytes that a record has at most, within the bounds of "presence_zone" */
+#define NGX_HTTP_PRESENCE_MAX_RECORD                                          \
+    (sizeof(ngx_http_presence_change_t) + NGX_HTTP_PRESENCE_MAX_USER          \
+     + 2 * NGX_HTTP_PRESENCE_MAX_GROUPS * (2 + NGX_HTTP_PRESENCE_MAX_GROUP)   \
+     + NGX_HTTP_PRESENCE_MAX_MEMBER)
 
 
 #define ngx_http_presence_changes_last(sh)  ((sh)->ring.next - 1)

@@ -6,8 +6,8 @@
 /* groups and users that a query can name */
 #define NGX_HTTP_PRESENCE_FILTER_NAMES  100
 
-/* members counted in one go where no counts are kept */
-#define NGX_HTTP_PRESENCE_FILTER_COUNT  1000000
+/* members counted in one hold of the lock */
+#define NGX_HTTP_PRESENCE_FILTER_COUNT  256
 
 
 typedef struct {
@@ -332,42 +332,49 @@ ngx_http_presence_filter_walk_locked(const ngx_http_presence_filter_t *filter,
 }
 
 
-ngx_int_t
-ngx_http_presence_filter_count_locked(const ngx_http_presence_filter_t *filter,
+void
+ngx_http_presence_filter_count(const ngx_http_presence_filter_t *filter,
     ngx_http_presence_zone_t *zone, ngx_http_presence_counts_t *counts)
 {
     uint64_t                     cursor;
+    ngx_int_t                    rc;
     ngx_http_presence_group_t   *group;
     ngx_http_presence_filter_t   all;
 
     ngx_memzero(counts, sizeof(ngx_http_presence_counts_t));
 
-    if (filter->everybody) {
-        *counts = zone->sh->counts;
-        return NGX_OK;
-    }
-
-    if (filter->ngroups == 1 && filter->nusers == 0) {
-        group = ngx_http_presence_groups_find_locked(zone,
-                                                      &filter->groups[0]);
-        if (group) {
-            *counts = group->counts;
-        }
-
-        return NGX_OK;
-    }
-
-    /* somebody in two of the groups counts once */
+    /* somebody in two of the groups counts once: these have to be walked */
 
     all = *filter;
     all.offline = 1;
 
     cursor = 0;
 
-    return ngx_http_presence_filter_walk_locked(&all, zone, &cursor,
+    do {
+        rc = NGX_OK;
+
+        ngx_http_presence_zone_lock(zone);
+
+        if (filter->everybody) {
+            *counts = zone->sh->counts;
+
+        } else if (filter->ngroups == 1 && filter->nusers == 0) {
+            group = ngx_http_presence_groups_find_locked(zone,
+                                                         &filter->groups[0]);
+            if (group) {
+                *counts = group->counts;
+            }
+
+        } else {
+            rc = ngx_http_presence_filter_walk_locked(&all, zone, &cursor,
                                                NGX_HTTP_PRESENCE_FILTER_COUNT,
                                                ngx_http_presence_filter_add,
                                                counts);
+        }
+
+        ngx_http_presence_zone_unlock(zone);
+
+    } while (rc == NGX_AGAIN);
 }
 
 

@@ -62,10 +62,12 @@ ngx_int_t ngx_http_presence_filter_walk_locked(
     uint64_t *cursor, ngx_uint_t limit,
     ngx_http_presence_filter_visit_pt visit, void *data);
 
-/* how many members have which status, offline ones included */
-ngx_int_t ngx_http_presence_filter_count_locked(
-    const ngx_http_presence_filter_t *filter, ngx_http_presence_zone_t *zone,
-    ngx_http_presence_counts_t *counts);
+/*
+ * How many members have which status, offline ones included.  Takes the lock
+ * itself: several times, when more than one group has to be walked.
+ */
+void ngx_http_presence_filter_count(const ngx_http_presence_filter_t *filter,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_counts_t *counts);
 
 
 #endif /* _NGX_HTTP_PRESENCE_FILTER_H_INCLUDED_ */

@@ -55,7 +55,7 @@ static ngx_int_t ngx_http_presence_json_number(const cJSON *item, double max,
 static ngx_int_t ngx_http_presence_json_string(
     ngx_http_presence_json_ctx_t *ctx, const char *data, size_t len,
     ngx_str_t *value);
-static ngx_uint_t ngx_http_presence_json_is_utf8(u_char *p, size_t len);
+static ngx_uint_t ngx_http_presence_json_is_sound(u_char *p, size_t len);
 
 
 #define ngx_http_presence_json_integer                                        \
@@ -119,8 +119,8 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
 
     *field = 0;
 
-    if (!ngx_http_presence_json_is_utf8(body, len)) {
-        *detail = "the body is not UTF-8";
+    if (!ngx_http_presence_json_is_sound(body, len)) {
+        *detail = "the body is not UTF-8, or has \\u0000 in it";
         return NGX_ERROR;
     }
 
@@ -441,8 +441,10 @@ ngx_http_presence_json_string(ngx_http_presence_json_ctx_t *ctx,
 }
 
 
+/* UTF-8, and no \u0000: cJSON would end the string there */
+
 static ngx_uint_t
-ngx_http_presence_json_is_utf8(u_char *p, size_t len)
+ngx_http_presence_json_is_sound(u_char *p, size_t len)
 {
     u_char  *end;
 
@@ -450,7 +452,15 @@ ngx_http_presence_json_is_utf8(u_char *p, size_t len)
 
     while (p < end) {
 
-        if (*p < 0x80) {
+        if (*p == '\\') {
+
+            if (end - p >= 6 && ngx_strncmp(p + 1, "u0000", 5) == 0) {
+                return 0;
+            }
+
+            p += 2;
+
+        } else if (*p < 0x80) {
             p++;
 
         } else if (ngx_utf8_decode(&p, end - p) > 0x10ffff) {

@@ -2,28 +2,32 @@
 #include "ngx_http_presence_groups.h"
 
 
+static u_char *ngx_http_presence_member_write_unknown(u_char *p,
+    const ngx_str_t *id);
 static u_char *ngx_http_presence_member_write_time(u_char *p,
     const char *name, ngx_http_presence_zone_t *zone,
     ngx_http_presence_ms_t at);
 
 
 size_t
-ngx_http_presence_member_max(ngx_http_presence_zone_t *zone)
+ngx_http_presence_member_size(ngx_http_presence_user_t *user)
 {
-    ngx_http_presence_limits_t  *limits;
+    size_t                           size;
+    ngx_http_presence_membership_t  *m;
 
-    limits = &zone->limits;
+    size = NGX_HTTP_PRESENCE_MEMBER_FIXED
+           + ngx_http_presence_member_string_max(user->len);
 
-    return sizeof("{\"user\":,\"status\":\"invisible\",\"since\":,"
-                  "\"last_active\":,\"last_seen\":,\"sessions\":,"
-                  "\"missed\":,\"reason\":\"recovered\",\"groups\":[],"
-                  "\"text\":,\"meta\":}")
-           + 5 * NGX_INT64_LEN
-           + ngx_http_presence_member_string_max(limits->max_user)
-           + ngx_http_presence_member_string_max(limits->max_text)
-           + limits->max_meta + sizeof("null")
-           + limits->max_groups
-             * (ngx_http_presence_member_string_max(limits->max_group) + 1);
+    if (user->note) {
+        size += ngx_http_presence_member_string_max(user->note->text_len)
+                + user->note->meta_len;
+    }
+
+    for (m = user->memberships; m; m = m->next) {
+        size += ngx_http_presence_member_string_max(m->group->sn.str.len) + 1;
+    }
+
+    return size;
 }
 
 
@@ -82,7 +86,9 @@ ngx_http_presence_member_write(u_char *p, ngx_http_presence_zone_t *zone,
 
     p = ngx_cpymem(p, "],\"text\":", sizeof("],\"text\":") - 1);
 
-    note = user->note;
+    /* who is away has no text: somebody invisible may change it */
+
+    note = (status == NGX_HTTP_PRESENCE_OFFLINE) ? NULL : user->note;
 
     if (note && note->text_len) {
         p = ngx_http_presence_member_write_string(p, note->data,
@@ -105,16 +111,31 @@ ngx_http_presence_member_write(u_char *p, ngx_http_presence_zone_t *zone,
 }
 
 
-u_char *
-ngx_http_presence_member_write_unknown(u_char *p, const ngx_str_t *id)
+ngx_int_t
+ngx_http_presence_member_add(ngx_http_presence_payload_t *payload,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_str_t *id)
 {
-    p = ngx_cpymem(p, "{\"user\":", sizeof("{\"user\":") - 1);
-    p = ngx_http_presence_member_write_string(p, id->data, id->len);
+    u_char  *p;
+    size_t   size;
 
-    return ngx_sprintf(p, ",\"status\":\"offline\",\"since\":null,"
-                       "\"last_active\":null,\"last_seen\":null,"
-                       "\"sessions\":0,\"missed\":0,\"reason\":null,"
-                       "\"groups\":[],\"text\":null,\"meta\":null}");
+    size = user ? ngx_http_presence_member_size(user)
+                : NGX_HTTP_PRESENCE_MEMBER_FIXED
+                  + ngx_http_presence_member_string_max(id->len);
+
+    if (ngx_http_presence_payload_reserve(payload, size + 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = payload->last;
+
+    p = user ? ngx_http_presence_member_write(p, zone, user)
+             : ngx_http_presence_member_write_unknown(p, id);
+    *p++ = ',';
+
+    payload->last = p;
+
+    return NGX_OK;
 }
 
 
@@ -127,6 +148,19 @@ ngx_http_presence_member_write_string(u_char *p, const u_char *data,
     *p++ = '"';
 
     return p;
+}
+
+
+static u_char *
+ngx_http_presence_member_write_unknown(u_char *p, const ngx_str_t *id)
+{
+    p = ngx_cpymem(p, "{\"user\":", sizeof("{\"user\":") - 1);
+    p = ngx_http_presence_member_write_string(p, id->data, id->len);
+
+    return ngx_sprintf(p, ",\"status\":\"offline\",\"since\":null,"
+                       "\"last_active\":null,\"last_seen\":null,"
+                       "\"sessions\":0,\"missed\":0,\"reason\":null,"
+                       "\"groups\":[],\"text\":null,\"meta\":null}");
 }
 
 

@@ -7,8 +7,10 @@
 #define NGX_HTTP_PRESENCE_QUERY_LIMIT      100
 #define NGX_HTTP_PRESENCE_QUERY_MAX_LIMIT  1000
 
-/* members looked at in one hold of the lock */
+/* members looked at in one hold of the lock, and holds for one page: one that
+ * finds few of them stays short */
 #define NGX_HTTP_PRESENCE_QUERY_HOLD       256
+#define NGX_HTTP_PRESENCE_QUERY_HOLDS      64
 
 
 typedef struct {
@@ -44,7 +46,7 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
     u_char                          *p;
     uint64_t                         walk;
     ngx_int_t                        rc;
-    ngx_uint_t                       limit;
+    ngx_uint_t                       limit, holds;
     ngx_http_presence_ms_t           now, wall;
     ngx_http_presence_cursor_t       first;
     ngx_http_presence_filter_t       filter;
@@ -67,6 +69,8 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
 
     page.payload->last = ngx_sprintf(page.payload->last, "{\"members\":[");
 
+    holds = 0;
+
     do {
         now = ngx_http_presence_zone_lock(zone);
         wall = ngx_http_presence_zone_wall(zone, now);
@@ -83,7 +87,10 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
 
         ngx_http_presence_zone_unlock(zone);
 
-    } while (rc == NGX_AGAIN && page.found < limit);
+        holds++;
+
+    } while (rc == NGX_AGAIN && page.found < limit
+             && holds < NGX_HTTP_PRESENCE_QUERY_HOLDS);
 
     if (rc == NGX_ERROR
         || ngx_http_presence_payload_reserve(page.payload, 256) != NGX_OK)
@@ -137,14 +144,11 @@ ngx_http_presence_count_handler(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    ngx_http_presence_filter_count(&filter, zone, &counts);
+
     now = ngx_http_presence_zone_lock(zone);
     wall = ngx_http_presence_zone_wall(zone, now);
-    rc = ngx_http_presence_filter_count_locked(&filter, zone, &counts);
     ngx_http_presence_zone_unlock(zone);
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     return ngx_http_presence_send_json(r, json,
                ngx_http_presence_sse_write_counts(json, &counts, wall) - json);
@@ -336,9 +340,7 @@ ngx_http_presence_query_add(void *data, ngx_http_presence_zone_t *zone,
 {
     ngx_http_presence_query_page_t *page = data;
 
-    u_char                       *p;
-    ngx_http_presence_status_e    status;
-    ngx_http_presence_payload_t  *payload;
+    ngx_http_presence_status_e  status;
 
     status = user ? ngx_http_presence_rules_shown(user->status)
                   : NGX_HTTP_PRESENCE_OFFLINE;
@@ -347,25 +349,9 @@ ngx_http_presence_query_add(void *data, ngx_http_presence_zone_t *zone,
         return NGX_OK;
     }
 
-    payload = page->payload;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                       ngx_http_presence_member_max(zone) + 1)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    p = payload->last;
-
-    p = user ? ngx_http_presence_member_write(p, zone, user)
-             : ngx_http_presence_member_write_unknown(p, id);
-    *p++ = ',';
-
-    payload->last = p;
     page->found++;
 
-    return NGX_OK;
+    return ngx_http_presence_member_add(page->payload, zone, user, id);
 }
 
 

@@ -120,8 +120,7 @@ ngx_http_presence_sse_state_locked(const ngx_http_presence_filter_t *filter,
     ngx_int_t                     rc;
     ngx_http_presence_payload_t  *payload;
 
-    payload = ngx_http_presence_payload_create(NGX_HTTP_PRESENCE_SSE_FRAME
-                                       + ngx_http_presence_member_max(zone));
+    payload = ngx_http_presence_payload_create(ngx_pagesize);
     if (payload == NULL) {
         return NULL;
     }
@@ -166,19 +165,11 @@ ngx_http_presence_sse_state_locked(const ngx_http_presence_filter_t *filter,
 
 
 ngx_http_presence_payload_t *
-ngx_http_presence_sse_count_locked(const ngx_http_presence_filter_t *filter,
-    ngx_http_presence_zone_t *zone, ngx_http_presence_cursor_t cursor,
-    ngx_http_presence_ms_t wall)
+ngx_http_presence_sse_count(const ngx_http_presence_counts_t *counts,
+    ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall)
 {
     u_char                       *p;
-    ngx_http_presence_counts_t    counts;
     ngx_http_presence_payload_t  *payload;
-
-    if (ngx_http_presence_filter_count_locked(filter, zone, &counts)
-        != NGX_OK)
-    {
-        return NULL;
-    }
 
     payload = ngx_http_presence_payload_create(NGX_HTTP_PRESENCE_SSE_FRAME
                                               + NGX_HTTP_PRESENCE_COUNTS_LEN);
@@ -187,7 +178,7 @@ ngx_http_presence_sse_count_locked(const ngx_http_presence_filter_t *filter,
     }
 
     p = ngx_sprintf(payload->last, "event: presence_count\ndata: ");
-    p = ngx_http_presence_sse_write_counts(p, &counts, wall);
+    p = ngx_http_presence_sse_write_counts(p, counts, wall);
     *p++ = LF;
 
     payload->last = ngx_http_presence_sse_write_id(p, cursor);
@@ -294,24 +285,5 @@ static ngx_int_t
 ngx_http_presence_sse_add_member(void *data, ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *id)
 {
-    ngx_http_presence_payload_t *payload = data;
-
-    u_char  *p;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                    ngx_http_presence_member_max(zone) + 1)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    p = payload->last;
-
-    p = user ? ngx_http_presence_member_write(p, zone, user)
-             : ngx_http_presence_member_write_unknown(p, id);
-    *p++ = ',';
-
-    payload->last = p;
-
-    return NGX_OK;
+    return ngx_http_presence_member_add(data, zone, user, id);
 }

@@ -37,8 +37,8 @@ ngx_http_presence_payload_t *ngx_http_presence_sse_state_locked(
     uint64_t *walk, ngx_uint_t limit, ngx_http_presence_cursor_t cursor,
     ngx_http_presence_ms_t wall, ngx_uint_t *more);
 
-ngx_http_presence_payload_t *ngx_http_presence_sse_count_locked(
-    const ngx_http_presence_filter_t *filter, ngx_http_presence_zone_t *zone,
+ngx_http_presence_payload_t *ngx_http_presence_sse_count(
+    const ngx_http_presence_counts_t *counts,
     ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall);
 
 /* has the client come again after a random time of at most "ms" */

@@ -44,6 +44,8 @@ struct ngx_http_presence_hub_s {
     u_char                        *single;      /* changes for one */
     size_t                         size;        /* of each */
 
+    ngx_connection_t               owner;       /* data of the events */
+
     ngx_msec_t                     delivered;
     ngx_event_t                    gather;
 
@@ -235,7 +237,7 @@ ngx_http_presence_stream_init_worker(ngx_http_presence_zone_t *zone,
 
     hub->zone = zone;
     hub->size = ngx_max(NGX_HTTP_PRESENCE_BATCH,
-                        2 * ngx_http_presence_changes_max_record(zone));
+                        NGX_HTTP_PRESENCE_MAX_RECORD);
 
     hub->batch = ngx_palloc(cycle->pool, hub->size);
     hub->single = ngx_palloc(cycle->pool, hub->size);
@@ -253,13 +255,18 @@ ngx_http_presence_stream_init_worker(ngx_http_presence_zone_t *zone,
         ngx_queue_init(&hub->slots[i]);
     }
 
+    /* nginx's debug log takes the data of an event for a connection */
+
+    hub->owner.data = hub;
+    hub->owner.fd = (ngx_socket_t) -1;
+
     hub->gather.handler = ngx_http_presence_stream_gathered;
-    hub->gather.data = hub;
+    hub->gather.data = &hub->owner;
     hub->gather.log = cycle->log;
     hub->gather.cancelable = 1;
 
     hub->ping.handler = ngx_http_presence_stream_ping;
-    hub->ping.data = hub;
+    hub->ping.data = &hub->owner;
     hub->ping.log = cycle->log;
     hub->ping.cancelable = 1;
 
@@ -572,7 +579,9 @@ ngx_http_presence_stream_release(void *data)
 static void
 ngx_http_presence_stream_gathered(ngx_event_t *ev)
 {
-    ngx_http_presence_stream_deliver_now(ev->data);
+    ngx_connection_t *owner = ev->data;
+
+    ngx_http_presence_stream_deliver_now(owner->data);
 }
 
 
@@ -718,6 +727,7 @@ ngx_http_presence_stream_render(ngx_http_presence_hub_t *hub,
     const ngx_http_presence_filter_t *filter, const u_char *buf, size_t len,
     ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall)
 {
+    ngx_http_presence_counts_t    counts;
     ngx_http_presence_payload_t  *payload;
 
     payload = ngx_http_presence_sse_diff(filter, buf, len, cursor, wall);
@@ -731,12 +741,9 @@ ngx_http_presence_stream_render(ngx_http_presence_hub_t *hub,
 
     ngx_http_presence_payload_release(payload);
 
-    ngx_http_presence_zone_lock(hub->zone);
-    payload = ngx_http_presence_sse_count_locked(filter, hub->zone, cursor,
-                                                 wall);
-    ngx_http_presence_zone_unlock(hub->zone);
+    ngx_http_presence_filter_count(filter, hub->zone, &counts);
 
-    return payload;
+    return ngx_http_presence_sse_count(&counts, cursor, wall);
 }
 
 
@@ -780,6 +787,7 @@ ngx_http_presence_stream_next_state(ngx_http_presence_subscriber_t *sub)
     ngx_uint_t                    more;
     ngx_http_presence_ms_t        now, wall;
     ngx_http_presence_zone_t     *zone;
+    ngx_http_presence_counts_t    counts;
     ngx_http_presence_filter_t   *filter;
     ngx_http_presence_payload_t  *payload;
 
@@ -798,12 +806,13 @@ ngx_http_presence_stream_next_state(ngx_http_presence_subscriber_t *sub)
         sub->behind = 0;
     }
 
-    payload = filter->count
-              ? ngx_http_presence_sse_count_locked(filter, zone, sub->cursor,
-                                                   wall)
-              : ngx_http_presence_sse_state_locked(filter, zone, &sub->walk,
+    payload = NULL;
+
+    if (!filter->count) {
+        payload = ngx_http_presence_sse_state_locked(filter, zone, &sub->walk,
                                                NGX_HTTP_PRESENCE_STATE_MEMBERS,
                                                sub->cursor, wall, &more);
+    }
 
     if (!more) {
         sub->state = 0;
@@ -815,6 +824,11 @@ ngx_http_presence_stream_next_state(ngx_http_presence_subscriber_t *sub)
     }
 
     ngx_http_presence_zone_unlock(zone);
+
+    if (filter->count) {
+        ngx_http_presence_filter_count(filter, zone, &counts);
+        payload = ngx_http_presence_sse_count(&counts, sub->cursor, wall);
+    }
 
     return payload;
 }
@@ -1002,7 +1016,11 @@ ngx_http_presence_stream_finalize(ngx_http_presence_subscriber_t *sub,
 static void
 ngx_http_presence_stream_ping(ngx_event_t *ev)
 {
-    ngx_http_presence_hub_t *hub = ev->data;
+    ngx_connection_t *owner = ev->data;
+
+    ngx_http_presence_hub_t  *hub;
+
+    hub = owner->data;
 
     ngx_http_presence_stream_drop_audiences(hub);
 

@@ -26,8 +26,15 @@ ngx_http_presence_sweep_init_worker(ngx_http_presence_zone_t *zone,
 
     ngx_memzero(ev, sizeof(ngx_event_t));
 
+    /* nginx's debug log takes the data of an event for a connection */
+
+    ngx_memzero(&zone->sweeper, sizeof(ngx_connection_t));
+
+    zone->sweeper.data = zone;
+    zone->sweeper.fd = (ngx_socket_t) -1;
+
     ev->handler = ngx_http_presence_sweep_handler;
-    ev->data = zone;
+    ev->data = &zone->sweeper;
     ev->log = cycle->log;
     ev->cancelable = 1;
 
@@ -38,11 +45,13 @@ ngx_http_presence_sweep_init_worker(ngx_http_presence_zone_t *zone,
 static void
 ngx_http_presence_sweep_handler(ngx_event_t *ev)
 {
-    ngx_http_presence_zone_t *zone = ev->data;
+    ngx_connection_t *sweeper = ev->data;
 
-    ngx_uint_t              round, budget, leads;
-    ngx_http_presence_ms_t  now;
+    ngx_uint_t                 round, budget, leads;
+    ngx_http_presence_ms_t     now;
+    ngx_http_presence_zone_t  *zone;
 
+    zone = sweeper->data;
     leads = 0;
     budget = 0;
 

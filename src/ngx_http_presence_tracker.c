@@ -471,7 +471,7 @@ ngx_http_presence_tracker_set_manual(ngx_http_presence_user_t *user,
 }
 
 
-/* one made by requests alone owes no beats: it has none to miss until it ends */
+/* one made by requests alone owes no beats, and so misses none */
 
 static ngx_http_presence_verdict_t
 ngx_http_presence_tracker_look(ngx_http_presence_zone_t *zone,
@@ -643,10 +643,7 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
 
     if (missed != user->missed) {
         user->missed = (uint8_t) missed;
-
-        if (shown != NGX_HTTP_PRESENCE_OFFLINE) {
-            turn->changed = 1;
-        }
+        turn->changed = 1;
     }
 
     if (turn->reason == NGX_HTTP_PRESENCE_BEAT
@@ -654,6 +651,16 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
         && status == NGX_HTTP_PRESENCE_ONLINE)
     {
         turn->reason = NGX_HTTP_PRESENCE_ACTIVITY;
+    }
+
+    /* what somebody invisible did is not told afterwards either */
+
+    if (user->status == NGX_HTTP_PRESENCE_INVISIBLE
+        && status == NGX_HTTP_PRESENCE_OFFLINE)
+    {
+        user->last_active = ngx_min(user->last_active, user->since);
+        user->last_sign = ngx_min(user->last_sign, user->since);
+        user->missed = 0;
     }
 
     if (status != user->status) {
@@ -664,6 +671,9 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
 
     if (shown != turn->was.status) {
         turn->changed = 1;
+
+    } else if (shown == NGX_HTTP_PRESENCE_OFFLINE) {
+        turn->changed = 0;
     }
 
     if (turn->changed) {

@@ -16,8 +16,9 @@ static void ngx_http_presence_wake_check(ngx_event_t *ev);
 static void ngx_http_presence_wake_deliver(void);
 
 
-static ngx_event_t  ngx_http_presence_wake_event;
-static ngx_event_t  ngx_http_presence_wake_timer;
+static ngx_event_t       ngx_http_presence_wake_event;
+static ngx_event_t       ngx_http_presence_wake_timer;
+static ngx_connection_t  ngx_http_presence_wake_owner;
 
 
 ngx_int_t
@@ -79,10 +80,16 @@ ngx_http_presence_wake_init_worker(ngx_cycle_t *cycle)
     ngx_memzero(&ngx_http_presence_wake_event, sizeof(ngx_event_t));
     ngx_memzero(&ngx_http_presence_wake_timer, sizeof(ngx_event_t));
 
+    /* nginx's debug log takes the data of an event for a connection */
+
+    ngx_http_presence_wake_owner.fd = (ngx_socket_t) -1;
+
     ngx_http_presence_wake_event.handler = ngx_http_presence_wake_announce;
+    ngx_http_presence_wake_event.data = &ngx_http_presence_wake_owner;
     ngx_http_presence_wake_event.log = cycle->log;
 
     ngx_http_presence_wake_timer.handler = ngx_http_presence_wake_check;
+    ngx_http_presence_wake_timer.data = &ngx_http_presence_wake_owner;
     ngx_http_presence_wake_timer.log = cycle->log;
     ngx_http_presence_wake_timer.cancelable = 1;
 

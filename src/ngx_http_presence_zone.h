@@ -113,6 +113,7 @@ typedef struct {
     /* of this worker */
     uint64_t                     locked_at;     /* ring.next when locked */
     ngx_event_t                  sweep;
+    ngx_connection_t             sweeper;       /* data of "sweep" */
     ngx_http_presence_hub_t     *hub;
     ngx_http_presence_state_t   *state;
     ngx_http_presence_ms_t       forgiven;      /* not logged yet */
