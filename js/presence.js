@@ -385,7 +385,11 @@ export class Presence extends EventTarget {
   #listening = null;
   #streams = new Map();
 
-  #link = 'stopped'; #told = 'stopped'; #frozen = false;
+  /** @type {State} */
+  #link = 'stopped';
+  /** @type {State} */
+  #told = 'stopped';
+  #frozen = false;
   #session; #doc; #seq = 0;
 
   #interval = 0; #maxInterval = 70000; #idle = 300000;
@@ -414,7 +418,7 @@ export class Presence extends EventTarget {
       this.#arrive('start');
       return this;
     }
-    if (document?.prerendering) {
+    if (document && 'prerendering' in document && document.prerendering) {
       document.addEventListener('prerenderingchange', () => this.start(), { once: true });
       return this;
     }
@@ -464,7 +468,7 @@ export class Presence extends EventTarget {
         // wait a moment for its answer, but not if the page goes.
         env.window?.addEventListener('pagehide', send, { signal: abort.signal });
         await Promise.race([flight.done, new Promise((resolve) => {
-          timer = env.setTimeout(resolve, 1000);
+          timer = env.setTimeout(() => resolve(null), 1000);
         })]);
         env.clearTimeout(timer);
         flight.abort.abort();
@@ -764,7 +768,7 @@ export class Presence extends EventTarget {
     this.#settled();
   }
 
-  #fail({ error, status = 0, problem = null, cause, wait = 0 }) {
+  #fail({ error, status = 0, problem = null, cause = null, wait = 0 }) {
     const { env } = this;
     let ms = backoff(this.#failed++, env.random);
     if (wait) {
