@@ -1,0 +1,61 @@
+// Who uses how much of which CPU.
+
+import fs from 'node:fs';
+
+const read = (path) => fs.readFileSync(path, 'utf8');
+
+const TICK = 10_000_000;    /* nanoseconds; the kernel's unit in /proc */
+
+/* "0-1,4" */
+function allowed() {
+  const list = /Cpus_allowed_list:\s*(\S+)/.exec(read('/proc/self/status'))[1];
+
+  return list.split(',').flatMap((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
+const cpus = allowed();
+
+export const SERVER_CPU = cpus[0];
+export const LOAD_CPU = cpus[1] ?? cpus[0];
+
+/* Nanoseconds that a process has run. */
+export function ran(pid) {
+  try {
+    return +read(`/proc/${pid}/schedstat`).split(' ')[0];
+  } catch {
+    const stat = read(`/proc/${pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
+    return (+fields[11] + +fields[12]) * TICK;
+  }
+}
+
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+function busy() {
+  const [, user, nice, system, , , irq, softirq, steal] =
+    read('/proc/stat').split('\n')[0].split(/\s+/).map(Number);
+
+  return sum([user, nice, system, irq, softirq, steal]) * TICK;
+}
+
+let ours = 0;
+
+/* Adds the CPU time of our own processes, once they are done. */
+export const account = (ns) => { ours += ns; };
+
+/* CPUs that others keep busy, from now until the answer is asked for. */
+export function elsewhere() {
+  const start = { at: process.hrtime.bigint(), busy: busy(), ours };
+
+  return () => {
+    const time = Number(process.hrtime.bigint() - start.at);
+    const others = busy() - start.busy - (ours - start.ours);
+
+    return Math.max(0, others / time);
+  };
+}
