@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "ngx_http_presence_clock.h"
 
 
@@ -59,8 +61,17 @@ ngx_http_presence_clock_forgive(ngx_http_presence_clock_t *clock,
 {
     ngx_http_presence_deaf_t  *episode;
 
-    episode = &clock->episodes[clock->nepisodes++
-                               % NGX_HTTP_PRESENCE_CLOCK_EPISODES];
+    episode = clock->episodes;
+
+    if (clock->nepisodes == NGX_HTTP_PRESENCE_CLOCK_EPISODES) {
+        episode[1].length += episode[0].length;
+
+        clock->nepisodes--;
+        memmove(episode, episode + 1,
+                clock->nepisodes * sizeof(ngx_http_presence_deaf_t));
+    }
+
+    episode += clock->nepisodes++;
 
     /* one step on, so that what is heard now is not taken for before it */
 
@@ -79,25 +90,42 @@ ngx_http_presence_ms_t
 ngx_http_presence_clock_wall(const ngx_http_presence_clock_t *clock,
     ngx_http_presence_ms_t at)
 {
-    unsigned                         i, n;
-    ngx_http_presence_ms_t           wall;
-    const ngx_http_presence_deaf_t  *episode;
+    unsigned                i;
+    ngx_http_presence_ms_t  wall;
 
     wall = at + clock->offset;
 
-    n = clock->nepisodes;
-
-    if (n > NGX_HTTP_PRESENCE_CLOCK_EPISODES) {
-        n = NGX_HTTP_PRESENCE_CLOCK_EPISODES;
-    }
-
-    for (i = 0; i < n; i++) {
-        episode = &clock->episodes[i];
-
-        if (at <= episode->at) {
-            wall -= episode->length;
-        }
+    for (i = clock->nepisodes; i-- > 0 && at <= clock->episodes[i].at; ) {
+        wall -= clock->episodes[i].length;
     }
 
     return wall;
+}
+
+
+ngx_http_presence_ms_t
+ngx_http_presence_clock_at(const ngx_http_presence_clock_t *clock,
+    ngx_http_presence_ms_t wall)
+{
+    unsigned                         i;
+    ngx_http_presence_ms_t           at;
+    const ngx_http_presence_deaf_t  *episode;
+
+    at = wall - clock->offset;
+
+    for (i = clock->nepisodes; i-- > 0; ) {
+        episode = &clock->episodes[i];
+
+        if (at > episode->at) {
+            break;
+        }
+
+        at += episode->length;
+
+        if (at > episode->at) {
+            return episode->at;
+        }
+    }
+
+    return at;
 }

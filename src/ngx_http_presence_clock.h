@@ -41,7 +41,7 @@ typedef struct {
     ngx_http_presence_ms_t        mono;       /* monotonic time of "now" */
     ngx_http_presence_ms_t        offset;     /* wall time of "now" less it */
     ngx_http_presence_ms_t        forgiven;   /* total of all episodes */
-    unsigned                      nepisodes;  /* ever; a ring below */
+    unsigned                      nepisodes;  /* the oldest first */
     ngx_http_presence_deaf_t      episodes[NGX_HTTP_PRESENCE_CLOCK_EPISODES];
 } ngx_http_presence_clock_t;
 
@@ -63,11 +63,16 @@ void ngx_http_presence_clock_forgive(ngx_http_presence_clock_t *clock,
     ngx_http_presence_ms_t length);
 
 /*
- * The wall time, since 1970, of a time on this clock.  Exact for times after
- * the eighth last deaf episode.
+ * The wall time, since 1970, of a time on this clock.  When there have been
+ * more deaf episodes than are kept, the oldest two become one: times between
+ * those two are off by the length of the first.
  */
 ngx_http_presence_ms_t ngx_http_presence_clock_wall(
     const ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t at);
+
+/* the other way round; a wall time within a deaf episode becomes its start */
+ngx_http_presence_ms_t ngx_http_presence_clock_at(
+    const ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t wall);
 
 
 #endif /* _NGX_HTTP_PRESENCE_CLOCK_H_INCLUDED_ */

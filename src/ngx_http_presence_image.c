@@ -5,18 +5,15 @@
 
 #define NGX_HTTP_PRESENCE_IMAGE_BLOCK    (64 * 1024)
 
-/* the age of what never was */
-#define NGX_HTTP_PRESENCE_NO_AGE         INT64_MIN
-
 
 /* followed by the id, groups {length, name}, text, meta, and sessions */
 typedef struct {
     uint32_t                  size;         /* of all of it */
     uint32_t                  lost;
-    ngx_http_presence_ms_t    since;        /* these three are ages */
+    ngx_http_presence_ms_t    since;        /* wall times, as they are shown */
     ngx_http_presence_ms_t    last_active;
     ngx_http_presence_ms_t    last_sign;
-    ngx_http_presence_ms_t    until;        /* wall time */
+    ngx_http_presence_ms_t    until;
     uint16_t                  user_len;
     uint16_t                  text_len;
     uint16_t                  meta_len;
@@ -30,7 +27,7 @@ typedef struct {
 
 /* followed by the id */
 typedef struct {
-    ngx_http_presence_ms_t    last_active;  /* age */
+    ngx_http_presence_ms_t    last_active;  /* age, as the rules count it */
     int64_t                   seq;
     uint32_t                  doc;
     uint32_t                  step;
@@ -41,7 +38,7 @@ typedef struct {
 
 /* an offline user in an image, to be put back in the order of going */
 typedef struct {
-    ngx_http_presence_ms_t    age;
+    ngx_http_presence_ms_t    since;
     size_t                    offset;
 } ngx_http_presence_image_offline_t;
 
@@ -84,11 +81,13 @@ static int ngx_libc_cdecl ngx_http_presence_image_older(const void *one,
     const void *two);
 
 
-#define ngx_http_presence_image_age(image, t)                                 \
-    ((t) ? (image)->at - (t) : NGX_HTTP_PRESENCE_NO_AGE)
+/* 0 is the time of what never was */
 
-#define ngx_http_presence_image_time(base, age)                               \
-    (((age) == NGX_HTTP_PRESENCE_NO_AGE) ? 0 : (base) - (age))
+#define ngx_http_presence_image_wall(zone, at)                                \
+    ((at) ? ngx_http_presence_zone_wall(zone, at) : 0)
+
+#define ngx_http_presence_image_at(zone, wall)                                \
+    ((wall) ? ngx_http_presence_clock_at(&(zone)->sh->clock, wall) : 0)
 
 
 static ngx_str_t  ngx_http_presence_image_names[NGX_HTTP_PRESENCE_MAX_GROUPS];
@@ -238,7 +237,7 @@ ngx_http_presence_image_unpack_locked(ngx_http_presence_image_t *image,
         if (record.user.nsessions == 0) {
 
             if (noffline < image->users) {
-                offline[noffline].age = record.user.since;
+                offline[noffline].since = record.user.since;
                 offline[noffline++].offset = offset;
             }
 
@@ -308,10 +307,9 @@ ngx_http_presence_image_add_user(ngx_http_presence_image_t *image,
 
     record.size = (uint32_t) size;
     record.lost = user->lost;
-    record.since = ngx_http_presence_image_age(image, user->since);
-    record.last_active = ngx_http_presence_image_age(image,
-                                                     user->last_active);
-    record.last_sign = ngx_http_presence_image_age(image, user->last_sign);
+    record.since = ngx_http_presence_image_wall(zone, user->since);
+    record.last_active = ngx_http_presence_image_wall(zone, user->last_active);
+    record.last_sign = ngx_http_presence_image_wall(zone, user->last_sign);
     record.until = user->until;
     record.user_len = user->len;
     record.manual = user->manual;
@@ -335,8 +333,7 @@ ngx_http_presence_image_add_user(ngx_http_presence_image_t *image,
     for (session = user->sessions; session; session = session->next) {
         ngx_memzero(&s, sizeof(ngx_http_presence_image_session_t));
 
-        s.last_active = ngx_http_presence_image_age(image,
-                                                    session->life.last_active);
+        s.last_active = image->at - session->life.last_active;
         s.seq = session->life.seq;
         s.doc = session->life.doc;
         s.step = session->life.step;
@@ -600,11 +597,10 @@ ngx_http_presence_image_restore(ngx_http_presence_image_record_t *record,
                                                     &record->meta, &changed);
 
     user->lost = record->user.lost;
-    user->since = ngx_http_presence_image_time(base, record->user.since);
-    user->last_active = ngx_http_presence_image_time(base,
-                                                    record->user.last_active);
-    user->last_sign = ngx_http_presence_image_time(base,
-                                                   record->user.last_sign);
+    user->since = ngx_http_presence_image_at(zone, record->user.since);
+    user->last_active = ngx_http_presence_image_at(zone,
+                                                   record->user.last_active);
+    user->last_sign = ngx_http_presence_image_at(zone, record->user.last_sign);
     user->until = record->user.until;
     user->manual = record->user.manual;
     user->reason = record->user.reason;
@@ -651,8 +647,7 @@ ngx_http_presence_image_restore_session(ngx_http_presence_image_session_t *s,
 
     session->life.last_beat = now;
     session->life.last_sign = now;
-    session->life.last_active = ngx_http_presence_image_time(base,
-                                                             s->last_active);
+    session->life.last_active = base - s->last_active;
     session->life.leave_at = now;
     session->life.leaving = s->leaving;
     session->life.seq = s->seq;
@@ -680,7 +675,7 @@ ngx_http_presence_image_merge(ngx_http_presence_image_record_t *record,
 
     static ngx_str_t  ids[NGX_HTTP_PRESENCE_MAX_SESSIONS];
 
-    later = ngx_http_presence_image_time(base, record->user.last_sign)
+    later = ngx_http_presence_image_at(zone, record->user.last_sign)
             > user->last_sign;
 
     p = record->sessions;
@@ -708,9 +703,5 @@ ngx_http_presence_image_older(const void *one, const void *two)
 {
     const ngx_http_presence_image_offline_t  *a = one, *b = two;
 
-    if (a->age == b->age) {
-        return 0;
-    }
-
-    return (a->age > b->age) ? -1 : 1;
+    return (a->since > b->since) - (a->since < b->since);
 }

@@ -15,7 +15,7 @@
 
 
 /* changes whenever a record does */
-#define NGX_HTTP_PRESENCE_IMAGE_VERSION  1
+#define NGX_HTTP_PRESENCE_IMAGE_VERSION  2
 
 
 typedef struct {

@@ -149,8 +149,9 @@ ngx_http_presence_sse_state_locked(const ngx_http_presence_filter_t *filter,
         p--;
     }
 
-    p = ngx_sprintf(p, "],\"more\":%s,\"server_time\":%L}\n",
-                    *more ? "true" : "false", wall);
+    p = ngx_sprintf(p, "],\"more\":%s,\"interval_ms\":%L,"
+                    "\"server_time\":%L}\n",
+                    *more ? "true" : "false", zone->policy.interval, wall);
 
     if (*more) {
         *p++ = LF;

@@ -132,7 +132,8 @@ ngx_http_presence_state_open(ngx_http_presence_zone_t *zone)
 
     } else {
         state->lock = open((const char *) state->lock_name,
-                           O_RDWR|O_CREAT|O_CLOEXEC, 0644);
+                           O_RDWR|O_CREAT|O_CLOEXEC,
+                           NGX_FILE_OWNER_ACCESS);
     }
 
     if (state->lock == NGX_INVALID_FILE) {
@@ -156,6 +157,7 @@ ngx_http_presence_state_load(ngx_http_presence_zone_t *zone)
     }
 
     if (!zone->state->owner) {
+        zone->sh->upgraded = 1;
         ngx_http_presence_state_ask(zone);
     }
 
@@ -339,11 +341,24 @@ ngx_http_presence_state_is_writable(ngx_http_presence_zone_t *zone)
 static void
 ngx_http_presence_state_try_lock(ngx_http_presence_zone_t *zone)
 {
+    ngx_uint_t  upgraded;
+
     if (flock(zone->state->lock, LOCK_EX|LOCK_NB) != 0) {
         return;
     }
 
     zone->state->owner = 1;
+
+    /* all workers come to own the lock, but one merges */
+
+    ngx_http_presence_zone_lock(zone);
+    upgraded = zone->sh->upgraded;
+    zone->sh->upgraded = 0;
+    ngx_http_presence_zone_unlock(zone);
+
+    if (!upgraded) {
+        return;
+    }
 
     ngx_http_presence_state_read(zone, NGX_HTTP_PRESENCE_IMAGE_MERGE);
 }
@@ -359,7 +374,7 @@ ngx_http_presence_state_ask(ngx_http_presence_zone_t *zone)
     state = zone->state;
 
     fd = ngx_open_file(state->request_name, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE,
-                       NGX_FILE_DEFAULT_ACCESS);
+                       NGX_FILE_OWNER_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_ERR, zone->cycle->log, ngx_errno,
@@ -525,6 +540,7 @@ ngx_http_presence_state_read_image(ngx_http_presence_zone_t *zone, ngx_fd_t fd,
 static ngx_int_t
 ngx_http_presence_state_start(ngx_http_presence_zone_t *zone)
 {
+    ngx_core_conf_t            *ccf;
     ngx_http_presence_state_t  *state;
 
     state = zone->state;
@@ -537,11 +553,27 @@ ngx_http_presence_state_start(ngx_http_presence_zone_t *zone)
     state->next = ngx_current_msec + zone->state_interval;
     state->bucket = 0;
 
+    /* one that is left there may be of another user */
+
+    (void) ngx_delete_file(state->temp_name);
+
     state->fd = ngx_open_file(state->temp_name, NGX_FILE_WRONLY,
-                              NGX_FILE_TRUNCATE, NGX_FILE_DEFAULT_ACCESS);
+                              NGX_FILE_TRUNCATE, NGX_FILE_OWNER_ACCESS);
 
     if (state->fd == NGX_INVALID_FILE) {
         ngx_http_presence_state_abort(zone, ngx_errno, ngx_open_file_n);
+        return NGX_ERROR;
+    }
+
+    /* what the master writes the workers must be able to read */
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(zone->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if (geteuid() == 0 && ccf->user != (ngx_uid_t) NGX_CONF_UNSET_UINT
+        && fchown(state->fd, ccf->user, ccf->group) == -1)
+    {
+        ngx_http_presence_state_abort(zone, ngx_errno, "fchown()");
         return NGX_ERROR;
     }
 

@@ -92,6 +92,7 @@ typedef struct {
 
     ngx_http_presence_lease_t    lease;
     time_t                       full_logged;
+    ngx_uint_t                   upgraded;  /* the server before still runs */
 } ngx_http_presence_shared_t;
 
 
