@@ -51,11 +51,15 @@ async function assertNeverRecovered(list) {
 }
 
 
-scenario('R10 a reload, then a binary upgrade, in mid-traffic', kept,
-  async (scene) => {
+scenario('R10 a reload, then a binary upgrade, in mid-traffic',
+  { zone: { ...kept.zone, max_interval: T(1000) } }, async (scene) => {
     const users = names(20);
     const gone = names(5, 'gone');
     const list = await tabs(scene, users);
+    const quiet = { status: 'dnd', text: 'lunch', next_ms: T(1000) };
+
+    /* one whom nobody hears of until all is over */
+    await scene.beat('quiet', quiet);
 
     for (const user of gone) {
       await scene.beat(user);
@@ -67,19 +71,29 @@ scenario('R10 a reload, then a binary upgrade, in mid-traffic', kept,
     await pass(T(30));
     await scene.nginx.reload();
     await resumed(dashes, 2);
+
+    /* two who leave at the last moment */
+    for (const user of ['gone0', 'late']) {
+      await scene.beat(user);
+      await scene.beat(user, { logout: true });
+    }
+
     await scene.nginx.upgrade();
     await resumed(dashes, 3);
     await pass(scene.window);
 
     for (const dash of dashes) {
-      assertNoEvent(dash, [...users, ...gone]);
-      assert.deepEqual(dash.members.present, [...users].sort());
+      assertNoEvent(dash, ['quiet', ...users, ...gone.slice(1)]);
+      assert.deepEqual(dash.news('late'), ['enter', 'leave']);
+      assert.deepEqual(dash.members.present, ['quiet', ...users].sort());
+      assert.equal(dash.members.get('quiet').status, quiet.status);
+      assert.equal(dash.members.get('quiet').text, quiet.text);
       assert.ok(dash.connections.slice(0, -1).every((c) => c.clean));
     }
 
     await assertNeverRecovered(list);
 
-    for (const user of gone) {
+    for (const user of ['late', ...gone]) {
       assert.equal((await scene.member(user)).status, 'offline');
     }
   });
@@ -229,21 +243,23 @@ for (const target of ['h1', 'tls', 'h2']) {
 }
 
 
-scenario('a reload with a stuck reader, old workers must leave',
-  { main: 'worker_shutdown_timeout 1s;' }, async (scene) => {
-    const dash = await scene.dashboard({ target: 'narrow' });
+for (const main of ['', 'worker_shutdown_timeout 1s;']) {
+  scenario(`a reload with a stuck reader: old workers leave. ${main}`,
+    { main }, async (scene) => {
+      const dash = await scene.dashboard({ target: 'narrow' });
 
-    dash.pause();
+      dash.pause();
 
-    for (let n = 0; n < 1500; n++) {
-      await scene.beat('ann', { text: `${n}`, meta: { x: 'x'.repeat(900) } });
-    }
+      for (let n = 0; n < 1500; n++) {
+        await scene.beat('ann', { text: `${n}`, meta: { x: 'x'.repeat(900) } });
+      }
 
-    const old = await scene.nginx.reload();
+      const old = await scene.nginx.reload();
 
-    await until(() => !old.some(isAlive), 4 * SECOND, 'old workers gone');
-    assert.equal((await scene.beat('ann')).status, 200);
-  });
+      await until(() => !old.some(isAlive), 2 * SECOND, 'old workers gone');
+      assert.equal((await scene.beat('ann')).status, 200);
+    });
+}
 
 
 scenario('a quit with open streams: each is ended cleanly, nothing is left',
