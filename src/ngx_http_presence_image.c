@@ -331,6 +331,11 @@ ngx_http_presence_image_add_user(ngx_http_presence_image_t *image,
     }
 
     for (session = user->sessions; session; session = session->next) {
+
+        if (session->ended) {
+            continue;
+        }
+
         ngx_memzero(&s, sizeof(ngx_http_presence_image_session_t));
 
         s.last_active = image->at - session->life.last_active;
@@ -418,6 +423,10 @@ ngx_http_presence_image_readable(ngx_http_presence_zone_t *zone,
             || record->nsessions == NGX_HTTP_PRESENCE_MAX_SESSIONS)
         {
             return 0;
+        }
+
+        if (session->ended) {
+            continue;
         }
 
         record->nsessions++;

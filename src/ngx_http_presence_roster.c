@@ -157,6 +157,26 @@ ngx_http_presence_roster_add_session_locked(ngx_http_presence_zone_t *zone,
 
 
 void
+ngx_http_presence_roster_retire_session_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session)
+{
+    session->ended = 1;
+    session->user->nsessions--;
+    zone->sh->nsessions--;
+}
+
+
+void
+ngx_http_presence_roster_revive_session_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session)
+{
+    session->ended = 0;
+    session->user->nsessions++;
+    zone->sh->nsessions++;
+}
+
+
+void
 ngx_http_presence_roster_end_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_reason_e reason)
 {
@@ -170,8 +190,9 @@ ngx_http_presence_roster_end_session_locked(ngx_http_presence_zone_t *zone,
 
     *p = session->next;
 
-    user->nsessions--;
-    zone->sh->nsessions--;
+    if (!session->ended) {
+        ngx_http_presence_roster_retire_session_locked(zone, session);
+    }
 
     ngx_http_presence_timer_clear(&session->timer);
 

@@ -20,7 +20,8 @@ struct ngx_http_presence_session_s {
     ngx_http_presence_user_t        *user;
     ngx_http_presence_timer_t        timer;
     ngx_http_presence_life_t         life;
-    uint8_t                          restored;  /* and has not beaten since */
+    unsigned                         restored:1;  /* has not beaten since */
+    unsigned                         ended:1;   /* logged out: just a memory */
     uint8_t                          len;       /* 0: made by requests alone */
     u_char                           id[1];
 };
@@ -97,6 +98,16 @@ ngx_int_t ngx_http_presence_roster_evict_locked(
 ngx_http_presence_session_t *ngx_http_presence_roster_add_session_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_str_t *id);
+
+/*
+ * Keeps a session just to know its late beats by: it counts no more, and the
+ * caller has to see to it that it is removed.
+ */
+void ngx_http_presence_roster_retire_session_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session);
+void ngx_http_presence_roster_revive_session_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session);
+
 void ngx_http_presence_roster_end_session_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_reason_e reason);

@@ -13,7 +13,8 @@ typedef struct {
 
 static void ngx_http_presence_tracker_logout_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
-    ngx_http_presence_turn_t *turn);
+    const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now);
 static ngx_int_t ngx_http_presence_tracker_hear_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_identity_t *identity,
@@ -92,7 +93,8 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_BEAT);
 
     if (report->logout) {
-        ngx_http_presence_tracker_logout_locked(zone, user, &turn);
+        ngx_http_presence_tracker_logout_locked(zone, user, report, &turn,
+                                                now);
         rc = NGX_OK;
 
     } else {
@@ -143,6 +145,14 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_TOUCH);
 
+    /* a request that began before the user went says nothing of now */
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE
+        && now - ago <= user->since)
+    {
+        return NGX_OK;
+    }
+
     session = ngx_http_presence_roster_find_session(user, &nameless);
 
     if (session) {
@@ -186,7 +196,7 @@ ngx_http_presence_tracker_acknowledge_locked(ngx_http_presence_zone_t *zone,
 
     session = ngx_http_presence_roster_find_session(user, session_id);
 
-    if (session == NULL) {
+    if (session == NULL || session->ended) {
         return;
     }
 
@@ -324,17 +334,42 @@ ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
 }
 
 
-/* the user's own word ends all sessions, with no grace */
+/*
+ * The user's own word ends all sessions, with no grace.  Of the one that says
+ * it a memory stays for a while: a beat that it sent before may come later.
+ */
 
 static void
 ngx_http_presence_tracker_logout_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn)
+    ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_ms_t now)
 {
+    ngx_http_presence_session_t  *session, *next;
+
     turn->reason = NGX_HTTP_PRESENCE_LOGOUT;
 
-    while (user->sessions) {
-        ngx_http_presence_roster_end_session_locked(zone, user->sessions,
-                                                    turn->reason);
+    for (session = user->sessions; session; session = next) {
+        next = session->next;
+
+        if (session->len != report->session.len
+            || ngx_memcmp(session->id, report->session.data, session->len)
+               != 0)
+        {
+            ngx_http_presence_roster_end_session_locked(zone, session,
+                                                        turn->reason);
+            continue;
+        }
+
+        if (!session->ended) {
+            ngx_http_presence_roster_retire_session_locked(zone, session);
+        }
+
+        session->life.doc = report->beat.doc;
+        session->life.seq = report->beat.seq;
+        session->life.leaving = 1;
+        session->life.leave_at = now;
+
+        ngx_http_presence_tracker_watch_locked(zone, session, now);
     }
 }
 
@@ -360,6 +395,15 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
                                                now)
                : ngx_http_presence_rules_beat(&zone->policy, &session->life,
                                               &report->beat, now);
+
+        if (session->ended) {
+
+            if (!news) {
+                return NGX_OK;
+            }
+
+            ngx_http_presence_roster_revive_session_locked(zone, session);
+        }
 
         if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
             turn->reason = NGX_HTTP_PRESENCE_MANUAL;
@@ -767,6 +811,9 @@ ngx_http_presence_tracker_sum(ngx_http_presence_user_t *user,
     ngx_memzero(sum, sizeof(ngx_http_presence_sum_t));
 
     for (session = user->sessions; session; session = session->next) {
-        ngx_http_presence_rules_add(sum, &session->life);
+
+        if (!session->ended) {
+            ngx_http_presence_rules_add(sum, &session->life);
+        }
     }
 }
