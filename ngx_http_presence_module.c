@@ -690,6 +690,7 @@ ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_presence_loc_conf_t *plcf = conf;
 
+    u_char      *p;
     ngx_str_t   *value, *origin;
     ngx_uint_t   i;
 
@@ -722,9 +723,9 @@ ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strstr(value[i].data, "://") == NULL
-            || value[i].data[value[i].len - 1] == '/')
-        {
+        p = (u_char *) ngx_strstr(value[i].data, "://");
+
+        if (p == NULL || p[3] == '\0' || ngx_strchr(p + 3, '/')) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid origin \"%V\": use \"same-origin\", "
                                "\"any\", or origins such as "
@@ -860,6 +861,8 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_presence_loc_conf_t *prev = parent;
     ngx_http_presence_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->groups, prev->groups, NULL);
     ngx_conf_merge_ptr_value(conf->view, prev->view, NULL);
@@ -881,6 +884,17 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         || ngx_http_presence_resolve(cf, &conf->touches, conf->user) != NGX_OK)
     {
         return NGX_CONF_ERROR;
+    }
+
+    if (conf->serves.zone) {
+
+        /* a beat is read from memory, however small the site's buffers are */
+
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+        clcf->client_body_buffer_size = ngx_max(clcf->client_body_buffer_size,
+                                             NGX_HTTP_PRESENCE_BEAT_MAX_BODY);
+        clcf->client_body_in_file_only = NGX_HTTP_REQUEST_BODY_FILE_OFF;
     }
 
     return NGX_CONF_OK;

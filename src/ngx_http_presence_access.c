@@ -199,22 +199,32 @@ ngx_http_presence_access_is_text(const u_char *p, size_t len)
 
     while (c < end) {
 
-        if (*c < 0x80) {
-
-            if (*c < 0x20 || *c == 0x7f) {
-                return 0;
-            }
-
-            c++;
-            continue;
-        }
-
-        if (ngx_utf8_decode(&c, end - c) > 0x10ffff) {
+        if (*c < 0x20 || *c == 0x7f
+            || ngx_http_presence_access_decode(&c, end) == 0)
+        {
             return 0;
         }
     }
 
     return 1;
+}
+
+
+ngx_uint_t
+ngx_http_presence_access_decode(u_char **p, u_char *end)
+{
+    uint32_t  n;
+
+    if (**p < 0x80) {
+        (*p)++;
+        return 1;
+    }
+
+    n = ngx_utf8_decode(p, end - *p);
+
+    /* ngx_utf8_decode() lets the halves of UTF-16 pairs through */
+
+    return n <= 0x10ffff && (n < 0xd800 || n > 0xdfff);
 }
 
 

@@ -45,6 +45,9 @@ ngx_int_t ngx_http_presence_access_list(ngx_pool_t *pool,
 ngx_uint_t ngx_http_presence_access_listed(const ngx_str_t *names,
     ngx_uint_t n, const u_char *data, size_t len);
 
+/* steps over one character; 0: it is not UTF-8 (RFC 3629) */
+ngx_uint_t ngx_http_presence_access_decode(u_char **p, u_char *end);
+
 /* is it UTF-8 without control characters? */
 ngx_uint_t ngx_http_presence_access_is_text(const u_char *p, size_t len);
 

@@ -6,9 +6,6 @@
 #include "ngx_http_presence_tracker.h"
 
 
-#define NGX_HTTP_PRESENCE_BEAT_MAX_BODY  4096
-
-
 typedef struct {
     ngx_http_presence_zone_t      *zone;
     ngx_http_presence_identity_t   identity;

@@ -1,6 +1,7 @@
 #include <cjson/cJSON.h>
 
 #include "ngx_http_presence_json.h"
+#include "ngx_http_presence_access.h"
 
 
 #define NGX_HTTP_PRESENCE_JSON_MAX_INTEGER  9007199254740991.0  /* 2^53 - 1 */
@@ -306,9 +307,18 @@ ngx_http_presence_json_until(ngx_http_presence_json_ctx_t *ctx,
         return NGX_OK;
     }
 
-    return ngx_http_presence_json_number(item,
-                                         NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
-                                         &ctx->report->until);
+    if (ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
+                                      &ctx->report->until)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* 0 stands for no end: it is as long past as 1 is */
+
+    ctx->report->until = ngx_max(ctx->report->until, 1);
+
+    return NGX_OK;
 }
 
 
@@ -460,10 +470,7 @@ ngx_http_presence_json_is_sound(u_char *p, size_t len)
 
             p += 2;
 
-        } else if (*p < 0x80) {
-            p++;
-
-        } else if (ngx_utf8_decode(&p, end - p) > 0x10ffff) {
+        } else if (ngx_http_presence_access_decode(&p, end) == 0) {
             return 0;
         }
     }
