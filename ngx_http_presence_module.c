@@ -894,7 +894,7 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         clcf->client_body_buffer_size = ngx_max(clcf->client_body_buffer_size,
                                              NGX_HTTP_PRESENCE_BEAT_MAX_BODY);
-        clcf->client_body_in_file_only = NGX_HTTP_REQUEST_BODY_FILE_OFF;
+        clcf->client_body_in_file_only = 0;
     }
 
     return NGX_CONF_OK;
