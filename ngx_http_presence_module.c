@@ -532,9 +532,11 @@ ngx_http_presence_zone_value(ngx_conf_t *cf, ngx_http_presence_block_t *block,
 
     if (n == NGX_ERROR || n < param->min || n > param->max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" of \"%V\" in presence_zone "
+                           "invalid value %s%V%sof \"%V\" in presence_zone "
                            "\"%V\": use \"%V VALUE;\" with %s",
+                           cf->args->nelts == 2 ? "\"" : "",
                            cf->args->nelts == 2 ? &value[1] : &none,
+                           cf->args->nelts == 2 ? "\" " : "",
                            &param->name, &block->zone->name, &param->name,
                            param->form);
         return NGX_CONF_ERROR;
