@@ -17,7 +17,6 @@
 #define MONO   5000000
 #define WALL   1790000000000
 #define LIMIT  1000
-#define MIN    (-1 - INT64_MAX)
 
 
 static uint64_t  random_state;
@@ -58,6 +57,13 @@ static ngx_http_presence_ms_t
 wall(const ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t at)
 {
     return ngx_http_presence_clock_wall(clock, at);
+}
+
+
+static ngx_http_presence_ms_t
+at_wall(const ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t wall)
+{
+    return ngx_http_presence_clock_at(clock, wall);
 }
 
 
@@ -232,13 +238,14 @@ static void
 test_wall_many_episodes(void **state)
 {
     int                        i, n;
-    ngx_http_presence_ms_t     real, before[20], after[20], at[20];
+    ngx_http_presence_ms_t     real, off, sum, before[20], after[20], at[20];
     ngx_http_presence_clock_t  clock;
 
     (void) state;
 
     start(&clock);
     real = 0;
+    sum = 0;
 
     for (n = 0; n < 20; n++) {
         real += 100 + n;
@@ -250,24 +257,37 @@ test_wall_many_episodes(void **state)
         advance(&clock, real);
         after[n] = WALL + real;
 
+        sum += 2000 + 17 * n - 1;
+        assert_int_equal(clock.forgiven, sum);
+        assert_int_equal(clock.nepisodes, (n < 8) ? n + 1 : 8);
+
+        off = 0;
+
         for (i = 0; i <= n; i++) {
 
-            /* exact since the eighth last one */
+            /* exact since the eighth last one, and before the first one */
 
-            if (i > n - 8) {
+            if (i == 0 || i > n - 7) {
                 assert_int_equal(wall(&clock, at[i]), before[i]);
             }
 
-            if (i >= n - 8) {
+            if (i >= n - 7) {
                 assert_int_equal(wall(&clock, at[i] + 1), after[i]);
             }
 
-            /* further back the times are too late, but in order */
+            /* in between too early, by all that was deaf before them */
 
-            if (i <= n - 8) {
-                assert_true(wall(&clock, at[i]) > before[i]);
-                assert_true(wall(&clock, at[i]) < wall(&clock, at[i] + 1));
+            if (i > 0 && i <= n - 7) {
+                assert_int_equal(wall(&clock, at[i]), before[i] - off);
+                assert_true(wall(&clock, at[i]) > wall(&clock, at[i - 1]));
             }
+
+            if (i < n - 7) {
+                assert_int_equal(wall(&clock, at[i] + 1), wall(&clock, at[i])
+                                                          + 1);
+            }
+
+            off += 2000 + 17 * i - 1;
         }
     }
 }
@@ -468,6 +488,264 @@ test_downtime(void **state)
 
 
 static void
+test_downtime_none(void **state)
+{
+    int                        length;
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* a restart within a millisecond; the clock moves on all the same */
+
+    for (length = 0; length <= 2; length++) {
+        start(&clock);
+        advance(&clock, 100);
+        ngx_http_presence_clock_forgive(&clock, length);
+
+        assert_int_equal(clock.now, T0 + 101);
+        assert_int_equal(clock.forgiven, length - 1);
+        assert_int_equal(wall(&clock, T0 + 100), WALL + 100);
+        assert_int_equal(wall(&clock, T0 + 101), WALL + 100 + length);
+        assert_int_equal(at_wall(&clock, WALL + 99), T0 + 99);
+        assert_int_equal(at_wall(&clock, WALL + 100 + length), T0 + 101);
+        assert_int_equal(at_wall(&clock, WALL + 101 + length), T0 + 102);
+    }
+}
+
+
+static void
+test_downtime_between_deafness(void **state)
+{
+    int                        i;
+    ngx_http_presence_ms_t     sum;
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* both kinds are one to the total and to what is kept */
+
+    start(&clock);
+    sum = 0;
+
+    for (i = 0; i < 15; i++) {
+        if (i & 1) {
+            sum += ngx_http_presence_clock_advance(&clock, clock.mono + 5000,
+                                                   WALL + sum + i + 5000,
+                                                   LIMIT);
+
+        } else {
+            ngx_http_presence_clock_forgive(&clock, 300);
+            sum += 299;
+        }
+
+        assert_int_equal(clock.forgiven, sum);
+        assert_int_equal(clock.now, T0 + i + 1);
+        assert_int_equal(wall(&clock, clock.now), WALL + sum + i + 1);
+        assert_int_equal(wall(&clock, T0), WALL);
+    }
+}
+
+
+static void
+test_at(void **state)
+{
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* never deaf */
+
+    start(&clock);
+    assert_int_equal(at_wall(&clock, WALL), T0);
+    assert_int_equal(at_wall(&clock, WALL - 12345), T0 - 12345);
+    assert_int_equal(at_wall(&clock, WALL + 12345), T0 + 12345);
+    assert_int_equal(at_wall(&clock, 0), T0 - WALL);
+
+    advance(&clock, 400);
+    assert_int_equal(at_wall(&clock, WALL), T0);
+    assert_int_equal(at_wall(&clock, WALL + 400), T0 + 400);
+    assert_int_equal(at_wall(&clock, WALL + 401), T0 + 401);
+
+    /* before, and the last instant at which somebody listened */
+
+    advance(&clock, 400 + 60000);
+    assert_int_equal(at_wall(&clock, WALL - 12345), T0 - 12345);
+    assert_int_equal(at_wall(&clock, WALL + 399), T0 + 399);
+    assert_int_equal(at_wall(&clock, WALL + 400), T0 + 400);
+
+    /* within */
+
+    assert_int_equal(at_wall(&clock, WALL + 401), T0 + 400);
+    assert_int_equal(at_wall(&clock, WALL + 30000), T0 + 400);
+    assert_int_equal(at_wall(&clock, WALL + 400 + 59999), T0 + 400);
+
+    /* the first instant after it, and later */
+
+    assert_int_equal(at_wall(&clock, WALL + 400 + 60000), T0 + 401);
+    assert_int_equal(at_wall(&clock, WALL + 400 + 60001), T0 + 402);
+    assert_int_equal(at_wall(&clock, WALL + 500 + 60000), T0 + 501);
+}
+
+
+static void
+test_at_episodes(void **state)
+{
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* two that follow each other at once, and a third one */
+
+    start(&clock);
+    advance(&clock, 400);
+    advance(&clock, 5400);
+    advance(&clock, 7400);
+    advance(&clock, 8000);
+    advance(&clock, 18000);
+
+    assert_int_equal(at_wall(&clock, WALL + 399), T0 + 399);
+    assert_int_equal(at_wall(&clock, WALL + 400), T0 + 400);
+    assert_int_equal(at_wall(&clock, WALL + 401), T0 + 400);
+    assert_int_equal(at_wall(&clock, WALL + 5399), T0 + 400);
+
+    assert_int_equal(at_wall(&clock, WALL + 5400), T0 + 401);
+    assert_int_equal(at_wall(&clock, WALL + 5401), T0 + 401);
+    assert_int_equal(at_wall(&clock, WALL + 7399), T0 + 401);
+
+    assert_int_equal(at_wall(&clock, WALL + 7400), T0 + 402);
+    assert_int_equal(at_wall(&clock, WALL + 7401), T0 + 403);
+    assert_int_equal(at_wall(&clock, WALL + 8000), T0 + 1002);
+    assert_int_equal(at_wall(&clock, WALL + 8001), T0 + 1002);
+    assert_int_equal(at_wall(&clock, WALL + 17999), T0 + 1002);
+    assert_int_equal(at_wall(&clock, WALL + 18000), T0 + 1003);
+    assert_int_equal(at_wall(&clock, WALL + 18100), T0 + 1103);
+}
+
+
+static void
+test_at_merged(void **state)
+{
+    int                        i;
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* nine of 1000 ms, after 100 ms each */
+
+    start(&clock);
+
+    for (i = 0; i < 9; i++) {
+        ngx_http_presence_clock_advance(&clock, clock.mono + 100,
+                                        WALL + i * 1100 + 100, LIMIT);
+        ngx_http_presence_clock_forgive(&clock, 1000);
+        clock.mono += 1000;
+    }
+
+    assert_int_equal(clock.nepisodes, 8);
+    assert_int_equal(clock.now, T0 + 9 * 101);
+
+    /* before the first one as it was */
+
+    assert_int_equal(at_wall(&clock, WALL + 99), T0 + 99);
+    assert_int_equal(at_wall(&clock, WALL + 100), T0 + 100);
+
+    /* the two became one, where the second was */
+
+    assert_int_equal(at_wall(&clock, WALL + 101), T0 + 101);
+    assert_int_equal(at_wall(&clock, WALL + 201), T0 + 201);
+    assert_int_equal(at_wall(&clock, WALL + 202), T0 + 201);
+    assert_int_equal(at_wall(&clock, WALL + 2199), T0 + 201);
+
+    /* from its end on as it was */
+
+    assert_int_equal(at_wall(&clock, WALL + 2200), T0 + 202);
+    assert_int_equal(at_wall(&clock, WALL + 2300), T0 + 302);
+    assert_int_equal(at_wall(&clock, WALL + 2301), T0 + 302);
+    assert_int_equal(at_wall(&clock, WALL + 3299), T0 + 302);
+    assert_int_equal(at_wall(&clock, WALL + 3300), T0 + 303);
+    assert_int_equal(at_wall(&clock, WALL + 9900), T0 + 909);
+}
+
+
+static void
+test_at_wall_step(void **state)
+{
+    ngx_http_presence_ms_t     step;
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    /* past times are told by the clock that people see now */
+
+    for (step = -3600000; step <= 3600000; step += 7200000) {
+        start(&clock);
+        advance(&clock, 100);
+        advance(&clock, 5100);
+        ngx_http_presence_clock_advance(&clock, MONO + 5200,
+                                        WALL + 5200 + step, LIMIT);
+
+        assert_int_equal(at_wall(&clock, WALL + 100 + step), T0 + 100);
+        assert_int_equal(at_wall(&clock, WALL + 101 + step), T0 + 100);
+        assert_int_equal(at_wall(&clock, WALL + 5099 + step), T0 + 100);
+        assert_int_equal(at_wall(&clock, WALL + 5100 + step), T0 + 101);
+        assert_int_equal(at_wall(&clock, WALL + 5200 + step), T0 + 201);
+
+        /* a step within an episode is none of its length */
+
+        ngx_http_presence_clock_advance(&clock, MONO + 9200,
+                                        WALL + 9200 + 2 * step, LIMIT);
+
+        assert_int_equal(at_wall(&clock, WALL + 100 + 2 * step), T0 + 100);
+        assert_int_equal(at_wall(&clock, WALL + 5100 + 2 * step), T0 + 101);
+        assert_int_equal(at_wall(&clock, WALL + 5200 + 2 * step), T0 + 201);
+        assert_int_equal(at_wall(&clock, WALL + 9199 + 2 * step), T0 + 201);
+        assert_int_equal(at_wall(&clock, WALL + 9200 + 2 * step), T0 + 202);
+    }
+}
+
+
+static void
+test_at_round_trip(void **state)
+{
+    int                        round, i, n;
+    ngx_http_presence_ms_t     t, w, at;
+    ngx_http_presence_clock_t  clock;
+
+    (void) state;
+
+    random_state = 88172645463325252;
+
+    /* each millisecond, with any number of episodes, merged ones too */
+
+    for (round = 0; round < 300; round++) {
+        start(&clock);
+        n = (int) random_below(14);
+
+        for (i = 0; i < n; i++) {
+            t = random_below(3) * random_below(20);
+            ngx_http_presence_clock_advance(&clock, clock.mono + t,
+                                            wall(&clock, clock.now) + t,
+                                            LIMIT);
+            ngx_http_presence_clock_forgive(&clock, 1 + random_below(40));
+        }
+
+        for (t = T0 - 30; t <= clock.now + 30; t++) {
+            assert_int_equal(at_wall(&clock, wall(&clock, t)), t);
+        }
+
+        /* the last time that is not after it */
+
+        for (w = WALL - 30; w <= wall(&clock, clock.now) + 30; w++) {
+            at = at_wall(&clock, w);
+
+            assert_true(wall(&clock, at) <= w);
+            assert_true(wall(&clock, at + 1) > w);
+        }
+    }
+}
+
+
+static void
 test_amnesty(void **state)
 {
     ngx_http_presence_ms_t       real;
@@ -486,6 +764,7 @@ test_amnesty(void **state)
     beat.seq = 1;
     beat.active_ago = -1;
     beat.next = -1;
+    beat.hidden = 0;
 
     start(&clock);
     ngx_http_presence_rules_begin(&policy, &life, &beat, clock.now);
@@ -525,8 +804,8 @@ static void
 test_random(void **state)
 {
     int                        round, i, n, deaf;
-    ngx_http_presence_ms_t     real, step, off, gap, now, got;
-    ngx_http_presence_ms_t     at[60], told[60], episode[60];
+    ngx_http_presence_ms_t     real, step, off, gap, now, got, sum;
+    ngx_http_presence_ms_t     at[60], told[60], before[60], episode[60];
     ngx_http_presence_clock_t  clock;
 
     (void) state;
@@ -542,9 +821,11 @@ test_random(void **state)
         deaf = 0;
         real = 0;
         step = 0;
+        sum = 0;
         now = T0;
         at[0] = T0;
         told[0] = WALL;
+        before[0] = 0;
 
         while (n < 60) {
             gap = (int) random_below(LIMIT + 100) - 50;
@@ -583,6 +864,7 @@ test_random(void **state)
             if (gap > LIMIT) {
                 assert_int_equal(got, gap - 1);
                 episode[deaf++] = now;
+                sum += gap - 1;
                 now++;
 
             } else {
@@ -591,14 +873,38 @@ test_random(void **state)
             }
 
             assert_int_equal(clock.now, now);
+            assert_int_equal(clock.forgiven, sum);
 
             at[n] = now;
             told[n] = WALL + real + step;
+            before[n] = sum;
             n++;
 
             for (i = 0; i < n; i++) {
-                if (at[i] > ((deaf > 8) ? episode[deaf - 9] : MIN)) {
+
+                /* exact, or without all the episodes that became one */
+
+                if (deaf <= 8 || at[i] > episode[deaf - 8]
+                    || at[i] <= episode[0])
+                {
                     assert_int_equal(wall(&clock, at[i]), told[i]);
+                    assert_int_equal(at_wall(&clock, told[i]), at[i]);
+
+                } else {
+                    assert_int_equal(wall(&clock, at[i]),
+                                     told[i] - before[i]);
+                    assert_int_equal(at_wall(&clock, told[i] - before[i]),
+                                     at[i]);
+                }
+
+                /* while nobody listened */
+
+                if (i > 0 && before[i] > before[i - 1]
+                    && (deaf <= 8 || at[i - 1] > episode[deaf - 8]))
+                {
+                    off = random_below(told[i] - told[i - 1]);
+                    assert_int_equal(at_wall(&clock, told[i - 1] + off),
+                                     at[i - 1]);
                 }
             }
         }
@@ -625,6 +931,13 @@ main(void)
         cmocka_unit_test(test_wall_step_in_deafness),
         cmocka_unit_test(test_suspended_without_mono),
         cmocka_unit_test(test_downtime),
+        cmocka_unit_test(test_downtime_none),
+        cmocka_unit_test(test_downtime_between_deafness),
+        cmocka_unit_test(test_at),
+        cmocka_unit_test(test_at_episodes),
+        cmocka_unit_test(test_at_merged),
+        cmocka_unit_test(test_at_wall_step),
+        cmocka_unit_test(test_at_round_trip),
         cmocka_unit_test(test_amnesty),
         cmocka_unit_test(test_random),
     };

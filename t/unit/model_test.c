@@ -42,6 +42,7 @@ typedef struct {
     unsigned                     begins;
     unsigned                     news;
     unsigned                     late_beats;
+    unsigned                     hidden;
     unsigned                     leaves;
     unsigned                     vain_leaves;
     unsigned                     cancelled;
@@ -225,18 +226,28 @@ model_now(const model_t *model)
 }
 
 
-/* the wall time of "at", or -1: eight deaf episodes have passed since */
+/*
+ * The wall time of "at"; -1 where the clock need not know it: at least eight
+ * deaf episodes have passed since, but not all that there were.
+ */
 
 static ms_t
 model_wall(const model_t *model, ms_t at)
 {
-    int               i, deaf;
+    int               i, deaf, all;
     ms_t              t, gap;
     const instant_t  *last, *instant;
 
     last = &model->instants[model->ninstants - 1];
     t = model_now(model);
     deaf = 0;
+    all = 0;
+
+    for (i = model->ninstants - 1; i > 0; i--) {
+        instant = &model->instants[i];
+        gap = instant->real - instant[-1].real;
+        all += (gap > model->limit || instant->down);
+    }
 
     for (i = model->ninstants - 1; i > 0; i--) {
         instant = &model->instants[i];
@@ -250,10 +261,6 @@ model_wall(const model_t *model, ms_t at)
             t--;
             deaf++;
 
-            if (deaf > 8) {
-                return -1;
-            }
-
         } else {
             if (at > t - gap) {
                 break;
@@ -261,6 +268,10 @@ model_wall(const model_t *model, ms_t at)
 
             t -= gap;
         }
+    }
+
+    if (deaf >= 8 && deaf < all) {
+        return -1;
     }
 
     return model->instants[i].real + (at - t) + (last->wall - last->real);
@@ -400,6 +411,10 @@ model_story(const model_t *model, int s, ms_t now)
     for (i = 0; i < heard->nsigns; i++) {
         if (news[i] && heard->signs[i].kind == BEAT) {
             step = heard->signs[i].beat.next;
+
+            if (heard->signs[i].beat.hidden && step == -1) {
+                step = policy->max_interval;
+            }
         }
     }
 
@@ -763,6 +778,7 @@ random_beat(life_t *life, beat_t *beat)
 
     beat->active_ago = below(2) ? -1 : below(2 * life->policy.idle);
     beat->next = below(2) ? -1 : below(2 * life->policy.max_interval);
+    beat->hidden = (below(3) == 0);
 }
 
 
@@ -778,8 +794,8 @@ event_beat(life_t *life)
     life->last[life->told++] = beat;
 
     say("  beat of %d: doc %u seq %" PRId64 " active %" PRId64
-        " next %" PRId64 "\n", s, beat.doc, beat.seq, beat.active_ago,
-        beat.next);
+        " next %" PRId64 " hidden %d\n", s, beat.doc, beat.seq,
+        beat.active_ago, beat.next, beat.hidden);
 
     /* a server may or may not look before it listens */
 
@@ -796,6 +812,7 @@ event_beat(life_t *life)
         tally.news += (news != 0);
         tally.late_beats += (news == 0);
         tally.cancelled += (leaving && news);
+        tally.hidden += (news && beat.hidden && beat.next == -1);
 
     } else {
         ngx_http_presence_rules_begin(&life->policy, &session->life, &beat,
@@ -858,6 +875,7 @@ event_touch(life_t *life)
         empty.seq = -1;
         empty.active_ago = -1;
         empty.next = -1;
+        empty.hidden = 0;
 
         ngx_http_presence_rules_begin(&life->policy, &session->life, &empty,
                                       life->roster.clock.now);
@@ -1206,9 +1224,10 @@ test_model(void **state)
         }
     }
 
-    print_message("%u sessions; %u beats, %u late; %u leaves, %u in vain, "
-                  "%u cancelled; %u acknowledgements, %u bounded\n",
-                  tally.begins, tally.news, tally.late_beats, tally.leaves,
+    print_message("%u sessions; %u beats, %u late, %u hidden; %u leaves, "
+                  "%u in vain, %u cancelled; %u acknowledgements, "
+                  "%u bounded\n", tally.begins, tally.news,
+                  tally.late_beats, tally.hidden, tally.leaves,
                   tally.vain_leaves, tally.cancelled, tally.saved,
                   tally.bounded);
     print_message("%u missed, %u left, %u looked at late; %u deaf, %u down, "
@@ -1228,6 +1247,7 @@ test_model(void **state)
     assert_true(tally.begins > rounds);
     assert_true(tally.news > rounds);
     assert_true(tally.late_beats > rounds / 20);
+    assert_true(tally.hidden > rounds / 20);
     assert_true(tally.leaves > rounds / 5);
     assert_true(tally.vain_leaves > rounds / 5);
     assert_true(tally.cancelled > rounds / 50);

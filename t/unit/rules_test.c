@@ -63,6 +63,7 @@ say(uint32_t doc, int64_t seq)
     beat.seq = seq;
     beat.active_ago = -1;
     beat.next = -1;
+    beat.hidden = 0;
 
     return beat;
 }
@@ -95,6 +96,23 @@ begin_step(ngx_http_presence_ms_t next, ngx_http_presence_ms_t now)
 
     beat = say(DOC, 1);
     beat.next = next;
+    ngx_http_presence_rules_begin(&policy, &life, &beat, now);
+
+    return life;
+}
+
+
+static ngx_http_presence_life_t
+begin_hidden(ngx_http_presence_ms_t next, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_beat_t  beat;
+    ngx_http_presence_life_t  life;
+
+    memset(&life, 0xa5, sizeof(ngx_http_presence_life_t));
+
+    beat = say(DOC, 1);
+    beat.next = next;
+    beat.hidden = 1;
     ngx_http_presence_rules_begin(&policy, &life, &beat, now);
 
     return life;
@@ -918,6 +936,139 @@ test_step_counts(void **state)
 }
 
 
+static void
+test_hidden(void **state)
+{
+    ngx_http_presence_beat_t    beat;
+    ngx_http_presence_life_t    life;
+    ngx_http_presence_policy_t  p;
+
+    (void) state;
+
+    /* browsers wake it when they like: it gets all the time there is */
+
+    life = begin_hidden(-1, T0);
+    assert_int_equal(life.step, MAX);
+
+    /* one that says when is taken at its word, as a visible one is */
+
+    life = begin_hidden(0, T0);
+    assert_int_equal(life.step, STEP);
+
+    life = begin_hidden(STEP - 1, T0);
+    assert_int_equal(life.step, STEP);
+
+    life = begin_hidden(STEP, T0);
+    assert_int_equal(life.step, STEP);
+
+    life = begin_hidden(STEP + 1, T0);
+    assert_int_equal(life.step, STEP + 1);
+
+    life = begin_hidden(MAX - 1, T0);
+    assert_int_equal(life.step, MAX - 1);
+
+    life = begin_hidden(MAX, T0);
+    assert_int_equal(life.step, MAX);
+
+    life = begin_hidden(MAX + 1, T0);
+    assert_int_equal(life.step, MAX);
+
+    life = begin_hidden(INT64_MAX, T0);
+    assert_int_equal(life.step, MAX);
+
+    /* any non-zero is a yes */
+
+    beat = say(DOC, 1);
+    beat.hidden = 0x80;
+    ngx_http_presence_rules_begin(&policy, &life, &beat, T0);
+    assert_int_equal(life.step, MAX);
+
+    /* where there is no more time to give */
+
+    p = policy;
+    p.max_interval = p.interval;
+    ngx_http_presence_rules_begin(&p, &life, &beat, T0);
+    assert_int_equal(life.step, STEP);
+
+    p.max_interval = p.interval + 1;
+    ngx_http_presence_rules_begin(&p, &life, &beat, T0);
+    assert_int_equal(life.step, STEP + 1);
+
+    beat.hidden = 0;
+    ngx_http_presence_rules_begin(&p, &life, &beat, T0);
+    assert_int_equal(life.step, STEP);
+}
+
+
+static void
+test_hidden_counts(void **state)
+{
+    ngx_http_presence_ms_t    at;
+    ngx_http_presence_beat_t  beat;
+    ngx_http_presence_life_t  life;
+
+    (void) state;
+
+    life = begin_hidden(-1, T0);
+
+    at = T0 + MAX + SLACK;
+    assert_stays(life, at - 1, 0, at);
+    assert_stays(life, at, 1, at + MAX);
+    assert_stays(life, at + MAX, 2, at + 2 * MAX);
+    assert_stays(life, at + 2 * MAX - 1, 2, at + 2 * MAX);
+    assert_gone(life, at + 2 * MAX, NGX_HTTP_PRESENCE_MISSED);
+    assert_int_equal(ngx_http_presence_rules_deadline(&policy, &life),
+                     at + 2 * MAX);
+
+    /* each beat says it anew: shown, hidden, hidden but with a time */
+
+    beat_at(&life, DOC, 2, at);
+    assert_stays(life, at, 0, at + STEP + SLACK);
+
+    beat = say(DOC, 3);
+    beat.hidden = 1;
+    ngx_http_presence_rules_beat(&policy, &life, &beat, at);
+    assert_stays(life, at, 0, at + MAX + SLACK);
+
+    beat = say(DOC, 4);
+    beat.hidden = 1;
+    beat.next = 30000;
+    ngx_http_presence_rules_beat(&policy, &life, &beat, at);
+    assert_stays(life, at, 0, at + 30000 + SLACK);
+
+    /* one that comes late says nothing of what is now */
+
+    beat_at(&life, DOC, 9, at);
+    beat = say(DOC, 8);
+    beat.hidden = 1;
+    assert_int_equal(ngx_http_presence_rules_beat(&policy, &life, &beat, at),
+                     0);
+    assert_stays(life, at, 0, at + STEP + SLACK);
+
+    /* nor does a page that goes, and is hidden before it does */
+
+    beat = say(DOC, 9);
+    beat.hidden = 1;
+    assert_int_equal(ngx_http_presence_rules_leave(&life, &beat, at), 1);
+    assert_int_equal(life.step, STEP);
+
+    life = begin_hidden(-1, T0);
+    leave_at(&life, DOC, 2, T0);
+    assert_int_equal(life.step, MAX);
+
+    /* nor any other sign of life */
+
+    life = begin_hidden(-1, T0);
+    ngx_http_presence_rules_touch(&life, T0 + 1000);
+    acknowledge_at(&life, T0 + 2000);
+    assert_stays(life, T0 + 2000, 0, T0 + 2000 + MAX + SLACK);
+
+    /* hidden is not idle: that is what active_ago is for */
+
+    assert_int_equal(life.last_active, T0 + 1000);
+}
+
+
 /* other signs of life */
 
 static void
@@ -1519,6 +1670,7 @@ test_due(void **state)
         now = T0;
         beat = say(DOC, 1);
         beat.next = (int) random_below(80) - 5;
+        beat.hidden = (uint8_t) random_below(2);
         ngx_http_presence_rules_begin(&p, &life, &beat, now);
 
         if (random_below(2)) {
@@ -1541,6 +1693,7 @@ test_due(void **state)
             now += random_below(30);
             beat = say(DOC, (int) random_below(4));
             beat.next = (int) random_below(80) - 5;
+            beat.hidden = (uint8_t) random_below(2);
             ngx_http_presence_rules_beat(&p, &life, &beat, now);
         }
 
@@ -1640,6 +1793,8 @@ main(void)
         cmocka_unit_test(test_old_beat_no_seq),
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_step_counts),
+        cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_hidden_counts),
         cmocka_unit_test(test_touch),
         cmocka_unit_test(test_beat_older_time),
         cmocka_unit_test(test_beat_activity),
