@@ -139,6 +139,7 @@ sub prepare {
 
     $block->set_value(http_config => $http);
     $block->set_value(config => $server);
+    $block->set_value(timeout => $patience) if !defined $block->timeout;
 
     if (defined $block->steps) {
         set_steps($block);
@@ -190,7 +191,6 @@ sub set_steps {
 
     if (grep { $_->{stream} } @steps) {
         $block->set_value(abort => '');
-        $block->set_value(timeout => $patience);
     }
 
     if ($steps[0]{await}) {
@@ -247,7 +247,7 @@ sub read_step {
 
     $step{status} = $status;
     $step{packet}
-        = { value => "$method $url $version\n" . widen($content // '') };
+        = { value => widen("$method $url $version\n" . ($content // '')) };
 
     return \%step;
 }
