@@ -58,14 +58,14 @@ ngx_http_presence_ms_t ngx_http_presence_clock_advance(
     ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t mono,
     ngx_http_presence_ms_t wall, ngx_http_presence_ms_t limit);
 
-/* accounts "length" of deafness up to now: the time nginx was down */
+/* accounts "length", > 0, of deafness up to now: the time nginx was down */
 void ngx_http_presence_clock_forgive(ngx_http_presence_clock_t *clock,
     ngx_http_presence_ms_t length);
 
 /*
  * The wall time, since 1970, of a time on this clock.  When there have been
  * more deaf episodes than are kept, the oldest two become one: times between
- * those two are off by the length of the first.
+ * those two are off by what the first one stood for.
  */
 ngx_http_presence_ms_t ngx_http_presence_clock_wall(
     const ngx_http_presence_clock_t *clock, ngx_http_presence_ms_t at);

@@ -199,7 +199,10 @@ ngx_http_presence_image_unpack_locked(ngx_http_presence_image_t *image,
         ngx_http_presence_clock_start(&zone->sh->clock, zone->sh->clock.mono,
                                       image->wall);
         base = zone->sh->clock.now;
-        ngx_http_presence_clock_forgive(&zone->sh->clock, away);
+
+        if (away) {
+            ngx_http_presence_clock_forgive(&zone->sh->clock, away);
+        }
 
     } else {
         base -= away;
