@@ -98,8 +98,7 @@ test:  ## all the tests, with whatever they need
 # The plain C parts, under the sanitizers.
 
 UNIT       := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*_test.c))
-UNIT_PARTS := $(wildcard $(patsubst %,src/ngx_http_presence_%.c,rules clock \
-                                                                diagnose))
+UNIT_PARTS := src/ngx_http_presence_rules.c src/ngx_http_presence_clock.c
 UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
               -fno-sanitize-recover=all -Isrc $(WARNINGS)
 
@@ -107,8 +106,14 @@ $(BUILD)/unit/%: t/unit/%.c $(UNIT_PARTS) $(wildcard src/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_FLAGS) -o $@ $< $(UNIT_PARTS) -lcmocka
 
+# The wheel is of nginx's types: it needs its headers, and nothing linked.
+$(BUILD)/unit/wheel_test: UNIT_PARTS := src/ngx_http_presence_wheel.c
+$(BUILD)/unit/wheel_test: UNIT_FLAGS += $(patsubst %,-I$(TREE)/%,objs src/core \
+    src/event src/event/modules src/event/quic src/os/unix)
+$(BUILD)/unit/wheel_test: src/ngx_http_presence_wheel.c $(TREE)/objs/Makefile
+
 .PHONY: unit
-unit: $(UNIT)  ## rules, clock: programs of t/unit
+unit: $(UNIT)  ## rules, clock, wheel: programs of t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js
