@@ -330,7 +330,8 @@ scenario('kill -9 of each worker in turn, in mid-traffic', {},
 
 /* The debugger holds the worker for seconds: the window has to be longer. */
 scenario('a worker dies inside the lock: the zone is rebuilt, nobody is lost',
-  { zone: { interval: 3 * SECOND, max_interval: 3 * SECOND, idle: 60 * SECOND } },
+  { zone: { interval: 3 * SECOND, max_interval: 3 * SECOND,
+    idle: 60 * SECOND } },
   async (scene) => {
     const users = names(20);
     const list = await tabs(scene, users, { groups: 'agents,night' });

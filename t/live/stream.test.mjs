@@ -127,7 +127,8 @@ for (const [what, make] of [
   ['that is none', () => 'what is this'],
   ['from the future', (id) => id.replace(/\d+$/, '999999999')],
   ['of the epoch and nothing', (id) => id.replace(/\d+$/, '')],
-  ['that is a thousand bytes long', () => `${'9'.repeat(500)}-${'9'.repeat(499)}`],
+  ['that is a thousand bytes long',
+    () => `${'9'.repeat(500)}-${'9'.repeat(499)}`],
 ]) {
   for (const how of ['header', 'argument']) {
     scenario(`R22 resume with an id ${what}, by ${how}: a new state`, {},

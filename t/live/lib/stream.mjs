@@ -256,7 +256,7 @@ export class Stream {
             || saysNews(change.member, this.members.get(change.member.user));
           const fault = this.members.apply(change);
 
-          if (fault) {
+          if (fault && !(change.member.since <= this.#blurred)) {
             this.faults.push(`${fault} (${id})`);
           }
 
@@ -278,6 +278,8 @@ export class Stream {
   }
 
   #state({ members, more, server_time: serverTime }, at, id) {
+    const isFirst = this.#pending === null;
+
     this.#pending = [...this.#pending ?? [], ...members];
     this.stateEvents++;
 
@@ -290,6 +292,8 @@ export class Stream {
     }
 
     const { faults, lost, gained } = this.members.replace(this.#pending);
+
+    this.#blurred = isFirst ? 0 : serverTime;
 
     this.faults.push(...faults);
     this.states.push(
@@ -324,6 +328,10 @@ export class Stream {
   #timer;
   #pending = null;
   #closed = false;
+
+  /* A state in parts is no picture of one instant: it may have changes of up
+     to this time that are told after it. */
+  #blurred = 0;
 }
 
 /* More than another number of missed beats? Where that is the same, there has
