@@ -5,7 +5,7 @@
 
 #include "ngx_http_presence_module.h"
 #include "ngx_http_presence_beat.h"
-#include "ngx_http_presence_changes.h"
+#include "ngx_http_presence_hub.h"
 #include "ngx_http_presence_query.h"
 #include "ngx_http_presence_state.h"
 #include "ngx_http_presence_stream.h"
@@ -961,7 +961,7 @@ ngx_http_presence_init_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < pmcf->zones.nelts; i++) {
 
-        if (ngx_http_presence_stream_init_worker(zones[i], cycle) != NGX_OK) {
+        if (ngx_http_presence_hub_init_worker(zones[i], cycle) != NGX_OK) {
             return NGX_ERROR;
         }
 

@@ -6,6 +6,9 @@
 #define NGX_HTTP_PRESENCE_SSE_FRAME  (256 + NGX_HTTP_PRESENCE_CURSOR_LEN)
 
 
+static ngx_http_presence_payload_t *ngx_http_presence_sse_diff(
+    const ngx_http_presence_filter_t *filter, const u_char *buf, size_t len,
+    ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall);
 static u_char *ngx_http_presence_sse_write_id(u_char *p,
     ngx_http_presence_cursor_t cursor);
 static ngx_int_t ngx_http_presence_sse_add_member(void *data,
@@ -13,7 +16,7 @@ static ngx_int_t ngx_http_presence_sse_add_member(void *data,
     const ngx_str_t *id);
 
 
-static const char *const  ngx_http_presence_sse_changes[] = {
+static const char *const  ngx_http_presence_sse_types[] = {
     NULL, "enter", "update", "leave"
 };
 
@@ -40,73 +43,27 @@ ngx_http_presence_sse_ping(ngx_http_presence_cursor_t cursor,
 
 
 ngx_http_presence_payload_t *
-ngx_http_presence_sse_diff(const ngx_http_presence_filter_t *filter,
-    const u_char *buf, size_t len, ngx_http_presence_cursor_t cursor,
-    ngx_http_presence_ms_t wall)
+ngx_http_presence_sse_changes(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_filter_t *filter, const u_char *buf, size_t len,
+    ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall)
 {
-    u_char                       *p;
-    const u_char                 *json, *end;
-    ngx_uint_t                    i;
-    ngx_http_presence_change_e    what;
-    ngx_http_presence_change_t   *change;
+    ngx_http_presence_counts_t    counts;
     ngx_http_presence_payload_t  *payload;
 
-    /* a change becomes no longer here than its record is */
+    payload = ngx_http_presence_sse_diff(filter, buf, len, cursor, wall);
 
-    payload = ngx_http_presence_payload_create(NGX_HTTP_PRESENCE_SSE_FRAME
-                                               + len);
-    if (payload == NULL) {
-        return NULL;
-    }
-
-    change = (ngx_http_presence_change_t *) buf;
-    end = buf + len;
-
-    for ( /* void */ ;
-         (const u_char *) change < end;
-         change = ngx_http_presence_change_next(change))
+    if (payload == NULL
+        || !filter->count
+        || ngx_http_presence_payload_len(payload) == 0)
     {
-        what = ngx_http_presence_filter_change(filter, change);
-
-        if (what == NGX_HTTP_PRESENCE_NO_CHANGE) {
-            continue;
-        }
-
-        if (ngx_http_presence_payload_reserve(payload,
-                                              NGX_HTTP_PRESENCE_SSE_FRAME
-                                              + change->json_len)
-            != NGX_OK)
-        {
-            ngx_http_presence_payload_release(payload);
-            return NULL;
-        }
-
-        p = payload->last;
-
-        p = (p == payload->start)
-            ? ngx_sprintf(p, "event: presence_diff\ndata: {\"changes\":[")
-            : ngx_cpymem(p, ",", 1);
-
-        json = ngx_http_presence_change_groups(change);
-
-        for (i = 0; i < change->ngroups; i++) {
-            json = ngx_http_presence_change_group_next(json);
-        }
-
-        p = ngx_sprintf(p, "{\"type\":\"%s\",\"member\":",
-                        ngx_http_presence_sse_changes[what]);
-        p = ngx_cpymem(p, json, change->json_len);
-        *p++ = '}';
-
-        payload->last = p;
+        return payload;
     }
 
-    if (payload->last > payload->start) {
-        p = ngx_sprintf(payload->last, "],\"server_time\":%L}\n", wall);
-        payload->last = ngx_http_presence_sse_write_id(p, cursor);
-    }
+    ngx_http_presence_payload_release(payload);
 
-    return payload;
+    ngx_http_presence_filter_count(filter, zone, &counts);
+
+    return ngx_http_presence_sse_count(&counts, cursor, wall);
 }
 
 
@@ -266,6 +223,77 @@ ngx_http_presence_sse_read_cursor(const ngx_str_t *id,
     cursor->seq = (uint64_t) seq;
 
     return NGX_OK;
+}
+
+
+static ngx_http_presence_payload_t *
+ngx_http_presence_sse_diff(const ngx_http_presence_filter_t *filter,
+    const u_char *buf, size_t len, ngx_http_presence_cursor_t cursor,
+    ngx_http_presence_ms_t wall)
+{
+    u_char                       *p;
+    const u_char                 *json, *end;
+    ngx_uint_t                    i;
+    ngx_http_presence_change_e    what;
+    ngx_http_presence_change_t   *change;
+    ngx_http_presence_payload_t  *payload;
+
+    /* a change becomes no longer here than its record is */
+
+    payload = ngx_http_presence_payload_create(NGX_HTTP_PRESENCE_SSE_FRAME
+                                               + len);
+    if (payload == NULL) {
+        return NULL;
+    }
+
+    change = (ngx_http_presence_change_t *) buf;
+    end = buf + len;
+
+    for ( /* void */ ;
+         (const u_char *) change < end;
+         change = ngx_http_presence_change_next(change))
+    {
+        what = ngx_http_presence_filter_change(filter, change);
+
+        if (what == NGX_HTTP_PRESENCE_NO_CHANGE) {
+            continue;
+        }
+
+        if (ngx_http_presence_payload_reserve(payload,
+                                              NGX_HTTP_PRESENCE_SSE_FRAME
+                                              + change->json_len)
+            != NGX_OK)
+        {
+            ngx_http_presence_payload_release(payload);
+            return NULL;
+        }
+
+        p = payload->last;
+
+        p = (p == payload->start)
+            ? ngx_sprintf(p, "event: presence_diff\ndata: {\"changes\":[")
+            : ngx_cpymem(p, ",", 1);
+
+        json = ngx_http_presence_change_groups(change);
+
+        for (i = 0; i < change->ngroups; i++) {
+            json = ngx_http_presence_change_group_next(json);
+        }
+
+        p = ngx_sprintf(p, "{\"type\":\"%s\",\"member\":",
+                        ngx_http_presence_sse_types[what]);
+        p = ngx_cpymem(p, json, change->json_len);
+        *p++ = '}';
+
+        payload->last = p;
+    }
+
+    if (payload->last > payload->start) {
+        p = ngx_sprintf(payload->last, "],\"server_time\":%L}\n", wall);
+        payload->last = ngx_http_presence_sse_write_id(p, cursor);
+    }
+
+    return payload;
 }
 
 

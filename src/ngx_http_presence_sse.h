@@ -23,10 +23,14 @@ typedef struct {
 ngx_http_presence_payload_t *ngx_http_presence_sse_ping(
     ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall);
 
-/* the changes in "buf" that the filter lets through; empty: there is none */
-ngx_http_presence_payload_t *ngx_http_presence_sse_diff(
-    const ngx_http_presence_filter_t *filter, const u_char *buf, size_t len,
-    ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall);
+/*
+ * The changes in "buf" that the filter lets through, or the counts after them;
+ * empty: there is none.
+ */
+ngx_http_presence_payload_t *ngx_http_presence_sse_changes(
+    ngx_http_presence_zone_t *zone, const ngx_http_presence_filter_t *filter,
+    const u_char *buf, size_t len, ngx_http_presence_cursor_t cursor,
+    ngx_http_presence_ms_t wall);
 
 /*
  * A part of the state: about "limit" members from *walk on, which is 0 at

@@ -2,7 +2,7 @@
 
 #include "ngx_http_presence_wake.h"
 #include "ngx_http_presence_module.h"
-#include "ngx_http_presence_stream.h"
+#include "ngx_http_presence_hub.h"
 
 
 /* no wake-up is lost that this does not find, milliseconds */
@@ -171,7 +171,7 @@ ngx_http_presence_wake_read(ngx_event_t *rev)
         zones = pmcf->zones.elts;
 
         for (i = 0; i < pmcf->zones.nelts; i++) {
-            ngx_http_presence_stream_end_all(zones[i]);
+            ngx_http_presence_hub_end_all(zones[i]);
         }
 
         /* the descriptor is the cycle's */
@@ -253,6 +253,6 @@ ngx_http_presence_wake_deliver(void)
     zones = pmcf->zones.elts;
 
     for (i = 0; i < pmcf->zones.nelts; i++) {
-        ngx_http_presence_stream_deliver(zones[i]);
+        ngx_http_presence_hub_deliver(zones[i]);
     }
 }
