@@ -321,6 +321,10 @@ class Stream {
     this.#failed = 0;
     this.#host.sync(data.server_time);
     if (this.#store.ready) this.#store.live = 'live';
+    if (data.interval_ms > 0) {
+      this.#interval = data.interval_ms;
+      this.#watch();
+    }
     if (type === 'ping') {
       // By the server's clock: after a freeze pings come in a burst.
       if (this.#ping && data.server_time > this.#ping) this.#interval = data.server_time - this.#ping;

@@ -127,6 +127,16 @@ test('silence for longer than two intervals is a dead connection', async () => {
   presence.stop();
 });
 
+test('a looker-on learns the interval from the state', async () => {
+  const world = new World();
+  const { store } = lively(world);
+  world.stream.send('presence_state', { members: [], more: false, interval_ms: 60000 }, 'e-2');
+  await world.pass(131900);
+  assert.equal(store.live, 'live');
+  await world.pass(200);
+  assert.equal(store.live, 'stale');
+});
+
 test('a looker-on learns the interval from the pings, by the server\'s clock', async () => {
   const world = new World();
   const { store } = lively(world);
