@@ -732,7 +732,7 @@ POST /presence/beat?as=anna {"session":"tab","status":"dnd","until":0}
 POST /presence/beat?as=anna&in=g {"session":"tab"}
 200
 
-POST /presence/beat?as=anna&in=g {"session":"tab","status":"dnd","until":<now+0001500>}
+POST /presence/beat?as=anna&in=g {"session":"tab","status":"dnd","until":<now+0002500>}
 200 {<any>"status":"dnd","manual":"dnd",<any>}
 
 STREAM /presence/stream?as=boss&see=g

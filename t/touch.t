@@ -225,7 +225,7 @@ Sec-Fetch-Site: cross-site
 
 === a request is activity, a further one is no change
 --- zone
-idle 400ms;
+idle 2s;
 --- config
 presence_user $arg_as;
 presence_view *;

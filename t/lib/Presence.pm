@@ -26,7 +26,8 @@ package Presence;
 #           <n>, <id>       a number, a stream's id,
 #           <any>, <empty>  anything, nothing at all,
 #           <~...>          a pattern of Perl's,
-#           <id:name>       is kept as "name": <name> is it from then on,
+#           <id:name>       is kept as "name": <name> is it from then on
+#                           (<~...:name> is, too),
 #
 #       and in a request
 #
@@ -53,6 +54,7 @@ use warnings;
 use Cwd qw( abs_path );
 use File::Basename qw( dirname );
 use File::Path qw( make_path );
+use File::Temp qw( tempdir );
 use IO::Socket::INET;
 use Time::HiRes qw( sleep time );
 
@@ -68,6 +70,8 @@ BEGIN {
     $ENV{TEST_NGINX_BINARY} ||= -x $nginx ? $nginx : 'nginx';
     $ENV{TEST_NGINX_LOAD_MODULES} //= "$build/ngx_http_presence_module.so";
     $ENV{TEST_NGINX_SERVROOT} ||= "$build/t/servroot";
+
+    $ENV{TEST_NGINX_STATE_DIR} = tempdir(CLEANUP => 1);
 
     make_path(dirname($ENV{TEST_NGINX_SERVROOT}));
 }
@@ -87,10 +91,10 @@ location /presence/ {
 _EOC_
 
 my %known = map { $_ => 1 } qw(
-    abort config error_code error_log fails http_config main_config
-    more_headers no_error_log pipelined_requests raw_response_headers_like request response_body
-    response_body_like response_headers steps timeout user_files zone
-    ONLY SKIP
+    abort config error_code error_log fails http_config must_die more_headers
+    pages pipelined_requests request response_body
+    response_body_like response_headers steps suppress_stderr timeout
+    user_files zone ONLY SKIP
 );
 
 my $alarms = qr/\[(?:alert|emerg|crit)\]/;
@@ -145,11 +149,8 @@ sub prepare {
         set_steps($block);
     }
 
-    for my $log ('no_error_log', 'no_shutdown_error_log') {
-        my @forbidden = split /\n/, $block->$log // '';
-
-        $block->set_value($log => [ $alarms, @forbidden ]);
-    }
+    $block->set_value(no_error_log => [ $alarms ]) if !$block->must_die;
+    $block->set_value(no_shutdown_error_log => [ $alarms ]);
 }
 
 
@@ -317,8 +318,8 @@ sub pattern {
 
     for my $part (split /(<~.*?>|<[^<>]+>)/, widen($text)) {
 
-        if ($part =~ /^<~(.*)>$/) {
-            $pattern .= "(?:$1)";
+        if ($part =~ /^<~(.*?)(?::([a-z]+))?>$/) {
+            $pattern .= defined $2 ? "(?<$2>$1)" : "(?:$1)";
             next;
         }
 
