@@ -122,7 +122,7 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t     *user;
     ngx_http_presence_session_t  *session;
 
-    static ngx_str_t  nameless = ngx_null_string;
+    static ngx_str_t  nameless = ngx_string("");
 
     static const ngx_http_presence_beat_t  silent = { 0, -1, -1, -1, 0 };
 
