@@ -30,12 +30,16 @@ CC_OPT    = $(CFLAGS) -ffile-prefix-map=$(CURDIR)/= $(WARNINGS)
 TREE  := $(BUILD)/nginx-$(notdir $(firstword $(CC)))
 BUILT := $(TREE)/objs/ngx_http_presence_module.so
 
+# All processors, unless -j says how many.
+NGINX_MAKE = $(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile \
+    $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 
 .PHONY: all
 all: $(MODULE)  ## the module: build/ngx_http_presence_module.so
 
 $(MODULE): $(TREE)/objs/Makefile FORCE
-	@$(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile modules
+	+@$(NGINX_MAKE) modules
 	@cmp -s $(BUILT) $@ || cp $(BUILT) $@
 
 $(TREE)/objs/Makefile: config $(TREE)/asked
@@ -61,7 +65,7 @@ $(TREE)/asked: FORCE
 
 # The nginx of a source tree, to test with.
 $(TREE)/objs/nginx: $(TREE)/objs/Makefile
-	@$(MAKE) --no-print-directory -C $(TREE) -f objs/Makefile binary > $(TREE)/binary.log
+	+@$(NGINX_MAKE) binary
 
 .PHONY: install
 install: $(MODULE)  ## the module, to nginx's MODULES_PATH below DESTDIR
@@ -142,8 +146,8 @@ $(BUILD)/node/done: t/live/package.json t/live/package-lock.json
 	@touch $@
 
 .PHONY: valgrind
-valgrind: $(MODULE) $(NGINX)  ## Test::Nginx files under valgrind (T=)
-	@.ci/test-nginx --valgrind $(or $(T),$(sort $(wildcard t/*.t)))
+valgrind: $(MODULE) $(NGINX)  ## some Test::Nginx files under valgrind (T=)
+	@.ci/test-nginx --valgrind $(or $(T),$(wildcard t/beat.t t/stream.t t/users.t))
 
 .PHONY: bench
 bench: $(MODULE) $(NGINX)  ## beats against "return 204", bytes per session
