@@ -160,7 +160,8 @@ lint:  ## compilers' and analyzers' findings, and style
 
 .PHONY: clean
 clean:  ## what was built; what was downloaded stays
-	cd $(BUILD) 2>/dev/null && shopt -s extglob && rm -rf !(debian|perl|node) || :
+	[[ ! -d $(BUILD) ]] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian \
+	    ! -name perl ! -name node -exec rm -rf {} +
 
 .PHONY: distclean
 distclean:  ## all of build/
