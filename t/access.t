@@ -114,7 +114,7 @@ STREAM /presence/stream?groups=sales
 Cookie: ticket=t1
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -564,3 +564,85 @@ Origin: http://localhost:3001
 POST /presence/beat?as=anna {"session":"tab"}
 Sec-Fetch-Site: cross-site
 403 forbidden-origin: pages of another site may not use this: see the directive "presence_origin"
+
+
+=== another site's pages, with the headers that browsers ask for
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    presence_origin https://www.example.com;
+
+    add_header Access-Control-Allow-Origin https://www.example.com always;
+    add_header Access-Control-Allow-Credentials true always;
+    add_header Vary Origin always;
+
+    if ($request_method = OPTIONS) {
+        add_header Access-Control-Allow-Origin https://www.example.com;
+        add_header Access-Control-Allow-Credentials true;
+        add_header Access-Control-Allow-Headers "Content-Type, Prefer";
+        return 204;
+    }
+}
+--- steps
+OPTIONS /presence/beat
+Origin: https://www.example.com
+204 <empty>
+Access-Control-Allow-Origin: https://www.example.com
+Access-Control-Allow-Headers: Content-Type, Prefer
+
+POST /presence/beat?as=anna {"session":"tab"}
+Origin: https://www.example.com
+Sec-Fetch-Site: cross-site
+200
+Access-Control-Allow-Origin: https://www.example.com
+Access-Control-Allow-Credentials: true
+Vary: Origin
+Cache-Control: no-store
+
+POST /presence/beat?as=anna {}
+Origin: https://www.example.com
+Sec-Fetch-Site: cross-site
+400
+Access-Control-Allow-Origin: https://www.example.com
+
+STREAM /presence/stream?as=anna
+Origin: https://www.example.com
+Sec-Fetch-Site: cross-site
+200
+Access-Control-Allow-Origin: https://www.example.com
+Content-Type: text/event-stream
+| event: presence_state
+| <any>
+
+
+=== a view that comes from the groups
+--- http_config
+presence_zone ZONE 1m { }
+
+map $arg_in $view {
+    default                    agents;
+    "~(^|[, ])admins($|[, ])"  *;
+}
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    presence_groups $arg_in;
+    presence_view $view;
+}
+--- steps
+POST /presence/beat?as=anna&in=agents {"session":"tab"}
+200
+
+POST /presence/beat?as=boss&in=admins,agents {"session":"tab"}
+200
+
+POST /presence/beat?as=guest&in=guests {"session":"tab"}
+200
+
+GET /presence/count?as=boss&in=admins,agents
+200 {"online":3,<any>}
+
+GET /presence/count?as=anna&in=agents
+200 {"online":2,<any>}

@@ -640,6 +640,19 @@ POST /presence/beat?as=anna {"session":"tab","more":"<m*3000>"}
 200 {"user":"anna",<any>}
 
 
+=== a body that nginx would put into a file
+--- config
+client_body_in_file_only clean;
+
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+}
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200 {"user":"anna",<any>}
+
+
 === beats on one connection, wrong ones among them
 --- pipelined_requests eval
 ['POST /presence/beat?as=anna' . "\r\n" . '{"session":"one"}',
@@ -738,7 +751,7 @@ POST /presence/beat?as=anna&in=g {"session":"tab","status":"dnd","until":<now+00
 STREAM /presence/stream?as=boss&see=g
 200
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"dnd",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"dnd",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 | event: presence_diff
@@ -899,6 +912,24 @@ POST /presence/beat?as=anna&in=g {"session":"three","logout":true}
 
 GET /presence/users?as=boss&see=g&include=offline
 200 {"members":[{"user":"anna","status":"offline",<any>"sessions":0,"missed":0,"reason":"logout",<any>}],<any>}
+
+
+=== a beat that was on its way does not undo a logout
+--- steps
+POST /presence/beat?as=anna {"session":"tab","doc":"a","seq":1}
+200
+
+POST /presence/beat?as=anna {"session":"tab","doc":"a","seq":3,"logout":true}
+200 {<any>"status":"offline",<any>"deadline_ms":0,<any>}
+
+POST /presence/beat?as=anna {"session":"tab","doc":"a","seq":2}
+200 {<any>"status":"offline",<any>"deadline_ms":0,<any>"seq":2,"recovered":null}
+
+GET /presence/users?as=anna&users=anna
+200 {"members":[{"user":"anna","status":"offline",<any>"sessions":0,"missed":0,"reason":"logout",<any>}],<any>}
+
+POST /presence/beat?as=anna {"session":"tab","doc":"b","seq":0}
+200 {<any>"status":"online",<any>"deadline_ms":80000,<any>}
 
 
 === a session that was thought gone

@@ -238,7 +238,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 STREAM /presence/stream?as=anna&see=*
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -343,7 +343,7 @@ POST /here?as=anna {"session":"tab"}
 STREAM /live/team.events?as=anna
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 

@@ -120,3 +120,14 @@ presence_zone ZONE 1m { state $TEST_NGINX_STATE_DIR/missing/state; }
 --- suppress_stderr
 --- error_log eval
 [qr/\[emerg\] .* presence_zone "zone\d+": the directory "\S+\/missing\/" of its state file is not there/]
+
+
+=== a file of two zones
+--- http_config
+presence_zone ZONE 1m { state $TEST_NGINX_STATE_DIR/shared; }
+presence_zone ZONE-b 1m { state $TEST_NGINX_STATE_DIR/shared; }
+--- config
+--- must_die: 1
+--- suppress_stderr
+--- error_log eval
+[qr/\[emerg\] .* "\S+\/shared"/]

@@ -22,7 +22,7 @@ X-Accel-Buffering: no
 !Content-Length
 !Content-Encoding
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"online","since":<ms:at>,"last_active":<at>,"last_seen":<at>,"sessions":1,"missed":0,"reason":"beat","groups":["agents"],"text":"hi","meta":{"a":1}}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"online","since":<ms:at>,"last_active":<at>,"last_seen":<at>,"sessions":1,"missed":0,"reason":"beat","groups":["agents"],"text":"hi","meta":{"a":1}}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -35,7 +35,7 @@ POST /presence/beat?as=anna&in=agents {"session":"tab"}
 STREAM /presence/stream?as=boss
 200
 | event: presence_state
-| data: {"members":[],"more":false,"server_time":<ms>}
+| data: {"members":[],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -81,7 +81,7 @@ Accept-Encoding: gzip
 200
 !Content-Encoding
 | event: presence_state
-| data: {"members":[{"user":"anna",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -97,7 +97,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 STREAM /presence/stream?as=boss&see=*
 200
 | event: presence_state
-| data: {"members":[{<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id:last>
 |
 | event: ping
@@ -137,7 +137,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab"}
 STREAM /presence/stream?as=boss&see=red
 200
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"online","since":<ms:came>,"last_active":<came>,"last_seen":<came>,"sessions":1,"missed":<~[01]>,<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"online","since":<ms:came>,"last_active":<came>,"last_seen":<came>,"sessions":1,"missed":<~[01]>,<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | <any>event: presence_diff
 | data: {"changes":[{"type":"update","member":{"user":"anna","status":"online","since":<came>,"last_active":<came>,"last_seen":<came>,"sessions":1,"missed":2,"reason":"missed","groups":["red"],"text":null,"meta":null}}],"server_time":<ms>}
 | <any>event: presence_diff
@@ -160,7 +160,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab","leave":true}
 STREAM /presence/stream?as=boss&see=red
 200
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"online",<any>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"online",<any>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 | event: presence_diff
@@ -184,28 +184,28 @@ POST /presence/beat?as=ben&in=blue {"session":"tab"}
 STREAM /presence/stream?as=boss&see=*&groups=red
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
 STREAM /presence/stream?as=boss&see=*&groups=red&users=ben,nora
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>},{"user":"ben","status":"online",<~[^{}]*>},{"user":"nora","status":"offline","since":null,"last_active":null,"last_seen":null,"sessions":0,"missed":0,"reason":null,"groups":[],"text":null,"meta":null}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>},{"user":"ben","status":"online",<~[^{}]*>},{"user":"nora","status":"offline","since":null,"last_active":null,"last_seen":null,"sessions":0,"missed":0,"reason":null,"groups":[],"text":null,"meta":null}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
 STREAM /presence/stream?as=boss&see=red&users=ben
 200
 | event: presence_state
-| data: {"members":[{"user":"ben","status":"offline","since":null,<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"ben","status":"offline","since":null,<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
 STREAM /presence/stream?as=ben&see=red&users=ben
 200
 | event: presence_state
-| data: {"members":[{"user":"ben","status":"online",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"ben","status":"online",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -221,21 +221,21 @@ POST /presence/beat?as=anna&in=red {"session":"tab","logout":true}
 STREAM /presence/stream?as=boss&see=red
 200
 | event: presence_state
-| data: {"members":[],"more":false,"server_time":<ms>}
+| data: {"members":[],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
 STREAM /presence/stream?as=boss&see=red&include=offline
 200
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"offline","since":<ms>,"last_active":<ms>,"last_seen":<ms>,"sessions":0,"missed":0,"reason":"logout",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"offline","since":<ms>,"last_active":<ms>,"last_seen":<ms>,"sessions":0,"missed":0,"reason":"logout",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
 STREAM /presence/stream?as=boss&see=red&users=anna
 200
 | event: presence_state
-| data: {"members":[{"user":"anna","status":"offline",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna","status":"offline",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -251,7 +251,7 @@ POST /presence/beat?as=ben&in=red {"session":"tab","status":"dnd"}
 STREAM /presence/stream?as=boss&see=red&mode=full
 200
 | event: presence_state
-| data: {"members":[{<~[^{}]*>},{<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{<~[^{}]*>},{<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 
@@ -299,7 +299,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab"}
 STREAM /presence/stream?as=boss&see=red
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id:first>
 |
 
@@ -393,35 +393,35 @@ STREAM /presence/stream?as=boss&see=red
 Last-Event-ID: nonsense
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<seq>
 |
 
 STREAM /presence/stream?as=boss&see=red&last_event_id=
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<seq>
 |
 
 STREAM /presence/stream?as=boss&see=red&last_event_id=0123456789abcdef-<seq>
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<seq>
 |
 
 STREAM /presence/stream?as=boss&see=red&last_event_id=<epoch>-<seq>000
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<seq>
 |
 
 STREAM /presence/stream?as=boss&see=red&last_event_id=<epoch>-99999999999999999999
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<seq>
 |
 
@@ -455,10 +455,10 @@ AWAIT POST /many {"session":"tab","text":"<t*256>","meta":{"m":"<m*500>"}}
 STREAM /presence/stream?as=boss&last_event_id=<epoch>-0
 200
 | event: presence_state
-| data: {"members":[{<any>}],"more":true,"server_time":<ms>}
+| data: {"members":[{<any>}],"more":true,"interval_ms":<n>,"server_time":<ms>}
 |
 | event: presence_state
-| data: {"members":[<any>],"more":false,"server_time":<ms>}
+| data: {"members":[<any>],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <epoch>-<n>
 |
 
@@ -476,7 +476,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab","next_ms":0}
 STREAM /presence/stream?as=anna&see=red&session=tab
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | <~(?:(?!"type":"leave").)*?(?:event. ping\ndata[^\n]*\nid[^\n]*\n\n(?:(?!"type":"leave").)*?){9}>
 
 GET /presence/users?as=anna&see=red
@@ -496,7 +496,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab"}
 STREAM /presence/stream?as=anna&see=red
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | <any>{"type":"leave","member":{"user":"anna","status":"offline",<~[^{}]*>"reason":"missed",<~[^{}]*>}}],"server_time":<ms>}
 | id: <id>
 |
@@ -515,7 +515,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab"}
 STREAM /presence/stream?as=anna&see=red&session=tab
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | <any>{"type":"leave","member":{"user":"anna","status":"offline",<~[^{}]*>"reason":"missed",<~[^{}]*>}}],"server_time":<ms>}
 | id: <id>
 |
@@ -529,7 +529,7 @@ POST /presence/beat?as=anna&in=red {"session":"tab"}
 STREAM /presence/stream?as=boss&see=red&session=tab
 200
 | event: presence_state
-| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"server_time":<ms>}
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
 | id: <id>
 |
 

@@ -280,6 +280,177 @@ AWAIT GET /presence/users?as=boss&users=anna
 200 {"members":[{"user":"anna","status":"offline",<any>"reason":"missed",<any>}],<any>}
 
 
+=== a request says the groups only of somebody unknown
+--- config
+presence_user $arg_as;
+presence_groups $arg_in;
+presence_view *;
+
+location /app { presence_touch ZONE; return 200 "app"; }
+location /presence/ { presence ZONE; }
+--- steps
+POST /presence/beat?as=anna&in=red {"session":"tab"}
+200
+
+GET /app?as=anna&in=blue
+200 app
+
+AWAIT GET /presence/users?as=boss
+200 {"members":[{"user":"anna",<any>"sessions":2,<any>"groups":["red"],<any>}],<any>}
+
+
+=== a request that began before the user went offline
+--- http_config
+presence_zone ZONE 1m { }
+limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location = /slow.txt {
+    presence_touch ZONE;
+    root $TEST_NGINX_SERVER_ROOT/html;
+    mirror /wait;
+}
+
+location = /wait {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
+    proxy_ignore_client_abort on;
+}
+
+location = /delayed.txt {
+    limit_req zone=ZONE-wait burst=5;
+    root $TEST_NGINX_SERVER_ROOT/html;
+}
+
+location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
+location /presence/ { presence ZONE; }
+--- user_files
+>>> slow.txt
+slow
+>>> delayed.txt
+delayed
+--- steps
+STREAM /slow.txt
+200 slow<~\n>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+STREAM /slow.txt?as=anna
+200 slow<~\n>
+
+POST /presence/beat?as=anna {"session":"tab","logout":true}
+200
+
+AWAIT GET /log
+200 <any>"GET /slow.txt?as=anna <any>
+
+GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"offline",<any>"sessions":0,"missed":0,"reason":"logout",<any>}],<any>}
+
+
+=== a slow request counts at its end, for the time of its start
+--- http_config
+presence_zone ZONE 1m { }
+limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location = /slow.txt {
+    presence_touch ZONE;
+    root $TEST_NGINX_SERVER_ROOT/html;
+    mirror /wait;
+}
+
+location = /wait {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
+    proxy_ignore_client_abort on;
+}
+
+location = /delayed.txt {
+    limit_req zone=ZONE-wait burst=5;
+    root $TEST_NGINX_SERVER_ROOT/html;
+}
+
+location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
+location /presence/ { presence ZONE; }
+--- user_files
+>>> slow.txt
+slow
+>>> delayed.txt
+delayed
+--- steps
+STREAM /slow.txt
+200 slow<~\n>
+
+STREAM /slow.txt?as=anna
+200 slow<~\n>
+
+GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"offline","since":null,<any>}],<any>}
+
+AWAIT GET /log
+200 <any>"GET /slow.txt?as=anna <any>
+
+GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"online",<any>"reason":"touch",<any>}],<any>}
+
+
+=== a request that took longer than interval x misses
+--- http_config
+presence_zone ZONE 1m {
+    interval 200ms;
+    misses   2;
+    slack    1h;
+}
+
+limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location = /slow.txt {
+    presence_touch ZONE;
+    root $TEST_NGINX_SERVER_ROOT/html;
+    mirror /wait;
+}
+
+location = /wait {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
+    proxy_ignore_client_abort on;
+}
+
+location = /delayed.txt {
+    limit_req zone=ZONE-wait burst=5;
+    root $TEST_NGINX_SERVER_ROOT/html;
+}
+
+location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
+location /presence/ { presence ZONE; }
+--- user_files
+>>> slow.txt
+slow
+>>> delayed.txt
+delayed
+--- steps
+STREAM /slow.txt
+200 slow<~\n>
+
+STREAM /slow.txt?as=anna
+200 slow<~\n>
+
+AWAIT GET /log
+200 <any>"GET /slow.txt?as=anna <any>
+
+GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"offline","since":null,<any>}],<any>}
+
+
 === a beat brings its own session, and no recovery of the requests'
 --- config
 presence_user $arg_as;
