@@ -552,7 +552,10 @@ ngx_http_presence_zone_value(ngx_conf_t *cf, ngx_http_presence_block_t *block,
 static char *
 ngx_http_presence_zone_state(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
 {
-    ngx_str_t  *value;
+    ngx_str_t                       *value;
+    ngx_uint_t                       i;
+    ngx_http_presence_zone_t       **zones;
+    ngx_http_presence_main_conf_t   *pmcf;
 
     value = cf->args->elts;
 
@@ -577,6 +580,25 @@ ngx_http_presence_zone_state(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
 
     if (ngx_conf_full_name(cf->cycle, &zone->state_file, 0) != NGX_OK) {
         return NGX_CONF_ERROR;
+    }
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_presence_module);
+
+    zones = pmcf->zones.elts;
+
+    for (i = 0; i < pmcf->zones.nelts; i++) {
+
+        if (zones[i]->state_file.len == zone->state_file.len
+            && ngx_memcmp(zones[i]->state_file.data, zone->state_file.data,
+                          zone->state_file.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"state\" of presence_zone \"%V\" is that of "
+                               "presence_zone \"%V\": \"%V\"", &zone->name,
+                               &zones[i]->name, &zone->state_file);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
