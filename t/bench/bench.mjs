@@ -1,7 +1,7 @@
 // Figures of the module, next to what nginx itself costs. They are printed and
 // judged by nobody: only a wrong answer makes this fail.
 //
-//   run [SECTION…]   NGINX=… MODULE=… QUICK=1
+//   run [SECTION…]   NGINX=… MODULE=… QUICK=1 PATIENCE=seconds
 //
 // The server has one core and the load another. Compare only what one run
 // prints, and CPU time rather than rates when others use the machine as well.
@@ -29,12 +29,21 @@ console.log(`${os.cpus()[0]?.model.trim()}, Linux ${os.release()}, `
   + `server on CPU ${SERVER_CPU}, load on CPU ${LOAD_CPU}`
   + (SERVER_CPU === LOAD_CPU ? ': the rates are of both together' : ''));
 
-build();
-
-for (const name of sections.length ? sections : USUAL) {
+async function report(name) {
   const { measure } = await import(`./sections/${name}.mjs`);
   const others = elsewhere();
   const result = await measure(quick);
 
   table.print({ ...result, others: others() });
+}
+
+try {
+  build();
+
+  for (const name of sections.length ? sections : USUAL) {
+    await report(name);
+  }
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
 }

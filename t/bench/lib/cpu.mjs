@@ -2,6 +2,8 @@
 
 import fs from 'node:fs';
 
+import { pass } from '../../live/lib/wait.mjs';
+
 const read = (path) => fs.readFileSync(path, 'utf8');
 
 const TICK = 10_000_000;    /* nanoseconds; the kernel's unit in /proc */
@@ -41,6 +43,26 @@ function busy() {
     read('/proc/stat').split('\n')[0].split(/\s+/).map(Number);
 
   return sum([user, nice, system, irq, softirq, steal]) * TICK;
+}
+
+const LOOK = 200;       /* milliseconds */
+const CALM = 0.1;       /* CPUs */
+
+/* Waits until others leave the machine alone, but no longer than PATIENCE, in
+   seconds: then the figures have to do as they are. */
+export async function calm() {
+  const end = performance.now() + 1000 * (process.env.PATIENCE ?? 3);
+
+  do {
+    const before = busy();
+    const start = performance.now();
+
+    await pass(LOOK);
+
+    if ((busy() - before) / 1e6 < CALM * (performance.now() - start)) {
+      return;
+    }
+  } while (performance.now() < end);
 }
 
 let ours = 0;

@@ -1,6 +1,7 @@
 // A beat, next to a request with the same body to a location that throws it
 // away: what nginx itself needs is the ceiling.
 
+import { calm } from '../lib/cpu.mjs';
 import { beats, fill } from '../lib/load.mjs';
 import { Server } from '../lib/server.mjs';
 import { median, ratio } from '../lib/statistics.mjs';
@@ -21,6 +22,8 @@ async function interleaved(server, kinds, rounds, values) {
   const runs = kinds.map(() => []);
 
   for (let round = 0; round < rounds; round++) {
+    await calm();
+
     for (const [i, [, kind]] of kinds.entries()) {
       runs[i].push(await beats(server, { sessions: SESSIONS,
         connections: CONNECTIONS, ...kind, ...values }));

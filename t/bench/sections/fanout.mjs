@@ -2,6 +2,7 @@
 // write it to them; and many changes to each of them.
 
 import { Ceiling } from '../lib/ceiling.mjs';
+import { calm } from '../lib/cpu.mjs';
 import { readers } from '../lib/load.mjs';
 import { Server } from '../lib/server.mjs';
 import { median, ratio } from '../lib/statistics.mjs';
@@ -20,6 +21,8 @@ export async function measure(quick) {
   let storm;
 
   for (let round = 0; round < ROUNDS; round++) {
+    await calm();
+
     const plain = await Ceiling.start();
     const server = await Server.start();
 

@@ -1,5 +1,6 @@
 // Does a beat cost more when there are more sessions?
 
+import { calm } from '../lib/cpu.mjs';
 import { beats, fill } from '../lib/load.mjs';
 import { Server } from '../lib/server.mjs';
 import { median, ratio } from '../lib/statistics.mjs';
@@ -23,6 +24,8 @@ export async function measure(quick) {
   }
 
   for (let round = 0; round < rounds; round++) {
+    await calm();
+
     for (const [i, sessions] of SESSIONS.entries()) {
       runs[i].push(await beats(servers[i], { sessions, seconds: 2 }));
     }

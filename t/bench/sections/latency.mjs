@@ -1,11 +1,15 @@
 // From a beat that one worker takes to the event that a reader of another
 // worker reads, while nothing else happens.
 
+import { calm } from '../lib/cpu.mjs';
 import { readers } from '../lib/load.mjs';
 import { Server } from '../lib/server.mjs';
 
 export async function measure(quick) {
   const server = await Server.start({ workers: 2 });
+
+  await calm();
+
   const result = await readers(server, { across: true, streams: 1,
     changes: quick ? 100 : 500, pause: 10 });
 
