@@ -187,6 +187,55 @@ GET /presence/users?as=boss&include=offline
 200 {"members":[{"user":"ben",<~[^{}]*>}],"next":null,<any>}
 
 
+=== if, which makes a location within the location
+--- config
+presence_view *;
+
+location /presence/ {
+    presence ZONE;
+    presence_user $user;
+
+    set $user $arg_as;
+
+    if ($arg_alias = boss) {
+        set $user anna;
+    }
+}
+
+location = /count {
+    presence_count ZONE;
+    presence_user $arg_as;
+    presence_touch ZONE;
+
+    if ($arg_alias) {
+        add_header X-Alias $arg_alias;
+    }
+}
+--- steps
+POST /presence/beat?as=ben {"session":"tab"}
+200 {"user":"ben",<any>}
+
+POST /presence/beat?as=ben&alias=boss {"session":"tab"}
+200 {"user":"anna",<any>}
+
+GET /presence/other?as=ben&alias=boss
+404 not-found: below this prefix there are beat, stream, users and count
+
+GET /count?as=carl
+200 {"online":2,<any>}
+!X-Alias
+
+AWAIT GET /count?as=carl
+200 {"online":3,<any>}
+
+GET /count?as=dora&alias=boss
+200 {"online":3,<any>}
+X-Alias: boss
+
+AWAIT GET /count?as=carl
+200 {"online":4,<any>}
+
+
 === a mirror that has read the body before
 --- config
 presence_view *;
