@@ -20,10 +20,6 @@
 #define NGX_HTTP_PRESENCE_DAY     ((int64_t) 24 * NGX_HTTP_PRESENCE_HOUR)
 
 
-typedef ngx_int_t (*ngx_http_presence_handler_pt)(ngx_http_request_t *r,
-    ngx_http_presence_zone_t *zone);
-
-
 /* what a directive serves: one endpoint, or several below a prefix */
 typedef struct {
     ngx_str_t                      name;
@@ -71,11 +67,9 @@ typedef struct {
 } ngx_http_presence_block_t;
 
 
-static ngx_int_t ngx_http_presence_beat(ngx_http_request_t *r);
-static ngx_int_t ngx_http_presence_stream(ngx_http_request_t *r);
-static ngx_int_t ngx_http_presence_users(ngx_http_request_t *r);
-static ngx_int_t ngx_http_presence_count(ngx_http_request_t *r);
-static ngx_int_t ngx_http_presence_drop_in(ngx_http_request_t *r);
+static ngx_int_t ngx_http_presence_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_presence_drop_in_handler(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone);
 
 static char *ngx_http_presence_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -194,35 +188,35 @@ static ngx_command_t  ngx_http_presence_commands[] = {
       ngx_http_presence_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_presence_drop_in },
+      ngx_http_presence_drop_in_handler },
 
     { ngx_string("presence_beat"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_presence_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_presence_beat },
+      ngx_http_presence_beat_handler },
 
     { ngx_string("presence_stream"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_presence_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_presence_stream },
+      ngx_http_presence_stream_handler },
 
     { ngx_string("presence_users"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_presence_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_presence_users },
+      ngx_http_presence_users_handler },
 
     { ngx_string("presence_count"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_presence_serve,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
-      ngx_http_presence_count },
+      ngx_http_presence_count_handler },
 
     { ngx_string("presence_touch"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -295,59 +289,25 @@ ngx_module_t  ngx_http_presence_module = {
 
 
 static ngx_int_t
-ngx_http_presence_beat(ngx_http_request_t *r)
+ngx_http_presence_handler(ngx_http_request_t *r)
 {
     ngx_http_presence_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
 
-    return ngx_http_presence_beat_handler(r, plcf->serves.zone);
+    return plcf->handler(r, plcf->serves.zone);
 }
 
 
 static ngx_int_t
-ngx_http_presence_stream(ngx_http_request_t *r)
-{
-    ngx_http_presence_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
-
-    return ngx_http_presence_stream_handler(r, plcf->serves.zone);
-}
-
-
-static ngx_int_t
-ngx_http_presence_users(ngx_http_request_t *r)
-{
-    ngx_http_presence_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
-
-    return ngx_http_presence_users_handler(r, plcf->serves.zone);
-}
-
-
-static ngx_int_t
-ngx_http_presence_count(ngx_http_request_t *r)
-{
-    ngx_http_presence_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
-
-    return ngx_http_presence_count_handler(r, plcf->serves.zone);
-}
-
-
-static ngx_int_t
-ngx_http_presence_drop_in(ngx_http_request_t *r)
+ngx_http_presence_drop_in_handler(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone)
 {
     ngx_str_t                      name;
     ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_presence_loc_conf_t  *plcf;
     ngx_http_presence_endpoint_t  *endpoint;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
 
     name.len = r->uri.len - ngx_min(clcf->name.len, r->uri.len);
     name.data = r->uri.data + r->uri.len - name.len;
@@ -359,7 +319,7 @@ ngx_http_presence_drop_in(ngx_http_request_t *r)
         if (endpoint->name.len == name.len
             && ngx_memcmp(endpoint->name.data, name.data, name.len) == 0)
         {
-            return endpoint->handler(r, plcf->serves.zone);
+            return endpoint->handler(r, zone);
         }
     }
 
@@ -672,7 +632,7 @@ ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (cmd->post == (void *) ngx_http_presence_drop_in
+    if (cmd->post == (void *) ngx_http_presence_drop_in_handler
         && (clcf->exact_match || clcf->named || clcf->noname
 #if (NGX_PCRE)
             || clcf->regex
@@ -688,7 +648,8 @@ ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_http_presence_refer(cf, &plcf->serves);
 
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
+    plcf->handler = (ngx_http_presence_handler_pt) cmd->post;
+    clcf->handler = ngx_http_presence_handler;
 
     return NGX_CONF_OK;
 }
@@ -956,7 +917,7 @@ ngx_http_presence_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_http_presence_wake_init(cycle);
+    return ngx_http_presence_wake_init(cycle, &pmcf->wake);
 }
 
 

@@ -107,16 +107,18 @@ ngx_http_presence_filter_read(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_presence_filter_argument(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
+    ngx_str_t *value, ngx_int_t *rc)
 {
     u_char  *dst, *src;
 
     if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), value) != NGX_OK) {
-        return NGX_DECLINED;
+        ngx_str_null(value);
+        return NGX_OK;
     }
 
     dst = ngx_pnalloc(r->pool, value->len + 1);
     if (dst == NULL) {
+        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
         return NGX_ERROR;
     }
 
@@ -384,17 +386,12 @@ ngx_http_presence_filter_names(ngx_http_request_t *r, const char *name,
 {
     ngx_str_t  value;
 
-    switch (ngx_http_presence_filter_argument(r, name, &value)) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return NGX_OK;
-
-    default:
-        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ngx_http_presence_filter_argument(r, name, &value, rc) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (value.data == NULL) {
+        return NGX_OK;
     }
 
     switch (ngx_http_presence_access_list(r->pool, &value, 0,
@@ -436,17 +433,12 @@ ngx_http_presence_filter_word(ngx_http_request_t *r, const char *name,
 
     *value = 0;
 
-    switch (ngx_http_presence_filter_argument(r, name, &word)) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        return NGX_OK;
-
-    default:
-        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ngx_http_presence_filter_argument(r, name, &word, rc) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (word.data == NULL) {
+        return NGX_OK;
     }
 
     if (word.len == ngx_strlen(on)

@@ -32,9 +32,12 @@ ngx_int_t ngx_http_presence_filter_read(ngx_http_request_t *r,
     const ngx_http_presence_view_t *view, ngx_http_presence_filter_t *filter,
     ngx_int_t *rc);
 
-/* an argument of the query, unescaped; NGX_DECLINED: it is not there */
+/*
+ * An argument of the query, unescaped; NULL data: it is not there.  NGX_ERROR:
+ * no memory, and *rc is to be returned.
+ */
 ngx_int_t ngx_http_presence_filter_argument(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value);
+    const char *name, ngx_str_t *value, ngx_int_t *rc);
 
 /* filters with the same key let the same through; NULL data: no memory */
 ngx_str_t ngx_http_presence_filter_key(ngx_pool_t *pool,

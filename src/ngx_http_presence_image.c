@@ -622,7 +622,11 @@ ngx_http_presence_image_restore(ngx_http_presence_image_record_t *record,
     p = record->sessions;
 
     for (i = 0; i < record->user.nsessions; i++) {
-        (void) ngx_http_presence_image_next_session(&p, record->end, &s, &id);
+        if (ngx_http_presence_image_next_session(&p, record->end, &s, &id)
+            != NGX_OK)
+        {
+            break;
+        }
 
         rc = ngx_http_presence_image_restore_session(&s, &id, zone, user, base,
                                                      now);
@@ -693,8 +697,11 @@ ngx_http_presence_image_merge(ngx_http_presence_image_record_t *record,
     p = record->sessions;
 
     for (i = 0; i < record->user.nsessions; i++) {
-        (void) ngx_http_presence_image_next_session(&p, record->end, &s,
-                                                    &ids[i]);
+        if (ngx_http_presence_image_next_session(&p, record->end, &s, &ids[i])
+            != NGX_OK)
+        {
+            break;
+        }
 
         if (later
             && ngx_http_presence_roster_find_session(user, &ids[i]) == NULL)

@@ -11,6 +11,11 @@
 #include "ngx_http_presence_zone.h"
 
 
+/* the content handler of an endpoint, with the zone that it serves */
+typedef ngx_int_t (*ngx_http_presence_handler_pt)(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone);
+
+
 /* which sites' pages may use a location */
 typedef enum {
     NGX_HTTP_PRESENCE_ORIGIN_SAME = 0,
@@ -36,6 +41,7 @@ typedef struct {
 
 
 typedef struct {
+    ngx_http_presence_handler_pt  handler;
     ngx_http_presence_zone_ref_t  serves;
     ngx_http_presence_zone_ref_t  touches;
 

@@ -29,8 +29,6 @@ static ngx_int_t ngx_http_presence_query_limit(ngx_http_request_t *r,
     ngx_uint_t *limit, ngx_int_t *rc);
 static ngx_int_t ngx_http_presence_query_cursor(ngx_http_request_t *r,
     uint64_t *walk, ngx_http_presence_cursor_t *first, ngx_int_t *rc);
-static ngx_int_t ngx_http_presence_query_argument(ngx_http_request_t *r,
-    const char *name, ngx_str_t *value, ngx_int_t *rc);
 static ngx_int_t ngx_http_presence_query_add(void *data,
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_str_t *id);
@@ -190,7 +188,7 @@ ngx_http_presence_query_statuses(ngx_http_request_t *r, ngx_uint_t *statuses,
 
     *statuses = 0;
 
-    if (ngx_http_presence_query_argument(r, "status", &value, rc) != NGX_OK) {
+    if (ngx_http_presence_filter_argument(r, "status", &value, rc) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -248,7 +246,7 @@ ngx_http_presence_query_limit(ngx_http_request_t *r, ngx_uint_t *limit,
 
     *limit = NGX_HTTP_PRESENCE_QUERY_LIMIT;
 
-    if (ngx_http_presence_query_argument(r, "limit", &value, rc) != NGX_OK) {
+    if (ngx_http_presence_filter_argument(r, "limit", &value, rc) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -282,7 +280,7 @@ ngx_http_presence_query_cursor(ngx_http_request_t *r, uint64_t *walk,
     *walk = 0;
     ngx_memzero(first, sizeof(ngx_http_presence_cursor_t));
 
-    if (ngx_http_presence_query_argument(r, "cursor", &value, rc) != NGX_OK) {
+    if (ngx_http_presence_filter_argument(r, "cursor", &value, rc) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -309,28 +307,6 @@ ngx_http_presence_query_cursor(ngx_http_request_t *r, uint64_t *walk,
     *rc = ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_INVALID_ARGUMENT,
                       "\"cursor\" is not the \"next\" of a page before");
     return NGX_DECLINED;
-}
-
-
-/* NULL data: it is not there */
-
-static ngx_int_t
-ngx_http_presence_query_argument(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value, ngx_int_t *rc)
-{
-    switch (ngx_http_presence_filter_argument(r, name, value)) {
-
-    case NGX_OK:
-        return NGX_OK;
-
-    case NGX_DECLINED:
-        ngx_str_null(value);
-        return NGX_OK;
-
-    default:
-        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
-        return NGX_ERROR;
-    }
 }
 
 

@@ -107,18 +107,14 @@ static ngx_int_t
 ngx_http_presence_stream_session(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_str_t *session, ngx_int_t *rc)
 {
-    switch (ngx_http_presence_filter_argument(r, "session", session)) {
-
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        ngx_str_null(session);
-        return NGX_OK;
-
-    default:
-        *rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (ngx_http_presence_filter_argument(r, "session", session, rc)
+        != NGX_OK)
+    {
         return NGX_ERROR;
+    }
+
+    if (session->data == NULL) {
+        return NGX_OK;
     }
 
     if (session->len == 0 || session->len > zone->limits.max_session) {
@@ -136,6 +132,7 @@ static ngx_int_t
 ngx_http_presence_stream_last_id(ngx_http_request_t *r,
     ngx_http_presence_cursor_t *cursor)
 {
+    ngx_int_t   rc;
     ngx_str_t  *header, argument;
 
     header = ngx_http_presence_find_header(r, "last-event-id");
@@ -144,8 +141,9 @@ ngx_http_presence_stream_last_id(ngx_http_request_t *r,
         return ngx_http_presence_sse_read_cursor(header, cursor);
     }
 
-    if (ngx_http_presence_filter_argument(r, "last_event_id", &argument)
-        != NGX_OK)
+    if (ngx_http_presence_filter_argument(r, "last_event_id", &argument, &rc)
+        != NGX_OK
+        || argument.data == NULL)
     {
         return NGX_DECLINED;
     }

@@ -22,20 +22,15 @@ static ngx_connection_t  ngx_http_presence_wake_owner;
 
 
 ngx_int_t
-ngx_http_presence_wake_init(ngx_cycle_t *cycle)
+ngx_http_presence_wake_init(ngx_cycle_t *cycle, ngx_array_t *fds)
 {
-    int                            *fd;
-    ngx_int_t                       i, n;
-    ngx_array_t                    *fds;
-    ngx_core_conf_t                *ccf;
-    ngx_pool_cleanup_t             *cln;
-    ngx_http_presence_main_conf_t  *pmcf;
+    int                 *fd;
+    ngx_int_t            i, n;
+    ngx_core_conf_t     *ccf;
+    ngx_pool_cleanup_t  *cln;
 
-    pmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_presence_module);
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
-    fds = &pmcf->wake;
     n = ngx_max(ccf->worker_processes, 1);
 
     if (ngx_array_init(fds, cycle->pool, n, sizeof(int)) != NGX_OK) {

@@ -11,8 +11,8 @@
 #include <ngx_core.h>
 
 
-/* in the master: makes the eventfds of a new cycle's workers */
-ngx_int_t ngx_http_presence_wake_init(ngx_cycle_t *cycle);
+/* in the master: makes the eventfds, "fds", of a new cycle's workers */
+ngx_int_t ngx_http_presence_wake_init(ngx_cycle_t *cycle, ngx_array_t *fds);
 
 /* in a worker: listens to its own */
 ngx_int_t ngx_http_presence_wake_init_worker(ngx_cycle_t *cycle);
