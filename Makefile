@@ -147,7 +147,7 @@ $(BUILD)/node/done: t/live/package.json t/live/package-lock.json
 
 .PHONY: valgrind
 valgrind: $(MODULE) $(NGINX)  ## some Test::Nginx files under valgrind (T=)
-	@.ci/test-nginx --valgrind $(or $(T),$(wildcard t/beat.t t/stream.t t/users.t))
+	@.ci/test-nginx --valgrind $(or $(T),$(wildcard t/count.t t/stream.t t/users.t))
 
 .PHONY: bench
 bench: $(MODULE) $(NGINX)  ## beats against "return 204", bytes per session
