@@ -502,6 +502,25 @@ STREAM /presence/stream?as=anna&see=red
 |
 
 
+=== stream_life: for so long after the last beat a stream keeps the session
+--- zone
+interval    300ms;
+misses      4;
+slack       0;
+stream_life 1500ms;
+--- steps
+POST /presence/beat?as=anna&in=red {"session":"tab"}
+200
+
+STREAM /presence/stream?as=anna&see=red&session=tab
+200
+| event: presence_state
+| data: {"members":[{"user":"anna",<~[^{}]*>}],"more":false,"interval_ms":<n>,"server_time":<ms>}
+| <~(?:(?!"type":"leave").)*?(?:event. ping\n(?:(?!"type":"leave").)*?){6}>{"type":"leave","member":{"user":"anna","status":"offline",<~[^{}]*>"reason":"missed",<~[^{}]*>}}],"server_time":<ms>}
+| id: <id>
+|
+
+
 === stream_life 0: no stream keeps a session alive
 --- zone
 interval    300ms;
