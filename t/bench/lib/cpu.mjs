@@ -24,16 +24,28 @@ const cpus = allowed();
 export const SERVER_CPU = cpus[0];
 export const LOAD_CPU = cpus[1] ?? cpus[0];
 
-/* Nanoseconds that a process has run. */
-export function ran(pid) {
+function readIfThere(path) {
   try {
-    return +read(`/proc/${pid}/schedstat`).split(' ')[0];
+    return read(path);
   } catch {
-    const stat = read(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-
-    return (+fields[11] + +fields[12]) * TICK;
+    return '';
   }
+}
+
+/* Nanoseconds that a process has run; none if it has gone. Not each kernel
+   counts them: then it is clock ticks. */
+export function ran(pid) {
+  const exact = readIfThere(`/proc/${pid}/schedstat`);
+
+  if (exact) {
+    return +exact.split(' ')[0];
+  }
+
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  const [user = 0, system = 0] =
+    stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13);
+
+  return (+user + +system) * TICK;
 }
 
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
