@@ -8,7 +8,9 @@ function cell(value) {
     return value ?? '';
   }
 
-  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  const size = Math.abs(value);
+  const digits = Number.isInteger(value) || size >= 100 ? 0
+    : size >= 10 ? 1 : 2;
 
   return value.toLocaleString(LOCALE, { minimumFractionDigits: digits,
     maximumFractionDigits: digits });
