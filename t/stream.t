@@ -67,14 +67,21 @@ gzip on;
 gzip_types text/event-stream;
 gzip_min_length 1;
 gzip_proxied any;
+gzip_http_version 1.0;
 presence_user $arg_as;
 presence_view *;
 
 location = /stream { limit_rate 1; presence_stream ZONE; }
+location = /zipped { default_type text/event-stream; return 200 "zipped"; }
 location /presence/ { presence ZONE; }
 --- steps
 POST /presence/beat?as=anna {"session":"tab"}
 200
+
+STREAM /zipped
+Accept-Encoding: gzip
+200
+Content-Encoding: gzip
 
 STREAM /stream?as=boss
 Accept-Encoding: gzip

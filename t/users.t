@@ -285,6 +285,9 @@ GET /presence/users?as=boss&see=*&cursor=x123456789abcdef0123456789abcdef-1
 GET /presence/users?as=boss&see=*&cursor=0123456789abcdef0123456789abcdef-
 400 invalid-argument: "cursor" is not the "next" of a page before
 
+GET /presence/users?as=boss&see=*&cursor=0123456789abcdef0123456789abcdef-x
+400 invalid-argument: "cursor" is not the "next" of a page before
+
 GET /presence/users?as=boss&see=*&cursor=00000000000000000000000000000000-1
 400 invalid-argument: "cursor" is not the "next" of a page before
 
