@@ -39,7 +39,8 @@ async function changes(server) {
 
 export async function measure(quick) {
   const server = await Server.start({
-    zone: `64m { interval ${INTERVAL}ms; slack ${SLACK}ms; }`,
+    zone: `64m { interval ${INTERVAL}ms; max_interval ${INTERVAL}ms; `
+      + `slack ${SLACK}ms; }`,
   });
 
   await quiet(server, SETTLE);
