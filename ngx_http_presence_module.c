@@ -859,6 +859,19 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->origin, prev->origin,
                               NGX_HTTP_PRESENCE_ORIGIN_SAME);
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" are locations too, and serve what theirs does */
+
+    if (clcf->noname && conf->serves.name.data == NULL) {
+        conf->serves = prev->serves;
+        conf->handler = prev->handler;
+
+        if (clcf->lmt_excpt && clcf->handler == NULL && conf->handler) {
+            clcf->handler = ngx_http_presence_handler;
+        }
+    }
+
     /* what is touched in a location is also touched in those within it */
 
     if (conf->touches.name.data == NULL) {
@@ -874,8 +887,6 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->serves.zone) {
 
         /* a beat is read from memory, however small the site's buffers are */
-
-        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
         clcf->client_body_buffer_size = ngx_max(clcf->client_body_buffer_size,
                                              NGX_HTTP_PRESENCE_BEAT_MAX_BODY);

@@ -144,6 +144,18 @@ GET /presence/users?as=boss&include=offline
 200 {"members":[],"next":null,<any>}
 
 
+=== limit_except that lets in
+--- config
+location /presence/ {
+    limit_except GET { allow 127.0.0.0/8; deny all; }
+    presence ZONE;
+    presence_user $arg_as;
+}
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200 {"user":"anna",<any>}
+
+
 === client_max_body_size
 --- config
 location /presence/ {
