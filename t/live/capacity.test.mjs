@@ -186,11 +186,11 @@ scenario('a zone filled to the brim, and its recovery',
 
     await all(scene, [...accepted, ...fresh], { logout: true });
 
-    /* and again, without end: a few may be lost to the pages' borders, but
-       not more with each round */
+    /* and again, without end: a page of 16 users, or two, may be lost to the
+       order in which pages are taken, but not more with each round */
     const rooms = [];
 
-    for (const name of 'vwxyz') {
+    for (const name of 'rstvwxyz') {
       const users = accepted.map((user) => user.replace('u', name));
       const beatAll = async (fields) => {
         const statuses = [];
@@ -217,7 +217,7 @@ scenario('a zone filled to the brim, and its recovery',
 
     scene.t.diagnostic(`and again: ${rooms}`);
     assert.ok(Math.min(...rooms) >= 0.8 * accepted.length, `${rooms}`);
-    assert.ok(rooms.at(-1) >= rooms[1], `${rooms}`);
+    assert.ok(rooms.at(-1) >= Math.max(...rooms) - 32, `${rooms}`);
   });
 
 
