@@ -6,6 +6,7 @@
 #include "ngx_http_presence_module.h"
 #include "ngx_http_presence_beat.h"
 #include "ngx_http_presence_hub.h"
+#include "ngx_http_presence_metrics.h"
 #include "ngx_http_presence_query.h"
 #include "ngx_http_presence_state.h"
 #include "ngx_http_presence_stream.h"
@@ -84,6 +85,8 @@ static char *ngx_http_presence_zone_apply(ngx_conf_t *cf,
 
 static char *ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_presence_inspect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_presence_touch(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -100,6 +103,7 @@ static char *ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t ngx_http_presence_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_presence_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_presence_init_process(ngx_cycle_t *cycle);
+static void ngx_http_presence_exit_process(ngx_cycle_t *cycle);
 static void ngx_http_presence_exit_master(ngx_cycle_t *cycle);
 
 
@@ -218,6 +222,13 @@ static ngx_command_t  ngx_http_presence_commands[] = {
       0,
       ngx_http_presence_count_handler },
 
+    { ngx_string("presence_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_presence_inspect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_presence_metrics_handler },
+
     { ngx_string("presence_touch"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_presence_touch,
@@ -282,7 +293,7 @@ ngx_module_t  ngx_http_presence_module = {
     ngx_http_presence_init_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_presence_exit_process,        /* exit process */
     ngx_http_presence_exit_master,         /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -655,6 +666,24 @@ ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* what tells of zones, not to a user */
+
+static char *
+ngx_http_presence_inspect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *rv;
+
+    ngx_http_presence_loc_conf_t *plcf = conf;
+
+    rv = ngx_http_presence_serve(cf, cmd, conf);
+
+    plcf->serves.anonymous = 1;
+    plcf->serves.all = (cf->args->nelts == 1);
+
+    return rv;
+}
+
+
 static char *
 ngx_http_presence_touch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -740,7 +769,14 @@ ngx_http_presence_refer(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref)
     value = cf->args->elts;
 
     ref->directive = value[0];
-    ref->name = value[1];
+
+    if (cf->args->nelts > 1) {
+        ref->name = value[1];
+
+    } else {
+        ngx_str_set(&ref->name, "");
+    }
+
     ref->file = cf->conf_file->file.name.data;
     ref->line = cf->conf_file->line;
 }
@@ -754,7 +790,7 @@ ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
     ngx_http_presence_zone_t       **zones;
     ngx_http_presence_main_conf_t   *pmcf;
 
-    if (ref->name.data == NULL || ref->zone) {
+    if (ref->name.data == NULL || ref->zone || ref->all) {
         return NGX_OK;
     }
 
@@ -780,7 +816,7 @@ ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
         return NGX_ERROR;
     }
 
-    if (user == NULL) {
+    if (user == NULL && !ref->anonymous) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%V\" cannot know its user: add \"presence_user\", "
                       "such as \"presence_user $remote_user;\", in %s:%ui",
@@ -959,10 +995,38 @@ ngx_http_presence_init_process(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
 
+        ngx_http_presence_zone_init_worker(zones[i]);
         ngx_http_presence_sweep_init_worker(zones[i], cycle);
     }
 
     return ngx_http_presence_wake_init_worker(cycle);
+}
+
+
+static void
+ngx_http_presence_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_presence_zone_t       **zones;
+    ngx_http_presence_main_conf_t   *pmcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return;
+    }
+
+    pmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_presence_module);
+
+    if (pmcf == NULL) {
+        return;
+    }
+
+    zones = pmcf->zones.elts;
+
+    for (i = 0; i < pmcf->zones.nelts; i++) {
+        ngx_http_presence_zone_exit_worker(zones[i]);
+    }
 }
 
 

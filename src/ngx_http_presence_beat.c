@@ -12,6 +12,8 @@ typedef struct {
 } ngx_http_presence_beat_ctx_t;
 
 
+static ngx_int_t ngx_http_presence_beat_reject(ngx_http_presence_zone_t *zone,
+    ngx_int_t rc);
 static ngx_uint_t ngx_http_presence_beat_is_sendable(ngx_http_request_t *r);
 static void ngx_http_presence_beat_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_presence_beat_apply(ngx_http_request_t *r,
@@ -45,7 +47,8 @@ ngx_http_presence_beat_handler(ngx_http_request_t *r,
     ngx_http_presence_beat_ctx_t  *ctx;
 
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_presence_problem_method(r, "POST");
+        return ngx_http_presence_beat_reject(zone,
+                                 ngx_http_presence_problem_method(r, "POST"));
     }
 
     ctx = ngx_palloc(r->pool, sizeof(ngx_http_presence_beat_ctx_t));
@@ -58,18 +61,21 @@ ngx_http_presence_beat_handler(ngx_http_request_t *r,
     if (ngx_http_presence_access_identify(r, zone, &ctx->identity, &rc)
         != NGX_OK)
     {
-        return rc;
+        return ngx_http_presence_beat_reject(zone, rc);
     }
 
     if (!ngx_http_presence_beat_is_sendable(r)) {
-        return ngx_http_presence_problem(r,
-                                   NGX_HTTP_PRESENCE_UNSUPPORTED_MEDIA_TYPE,
-                                   "send the body as application/json");
+        return ngx_http_presence_beat_reject(zone,
+                   ngx_http_presence_problem(r,
+                                    NGX_HTTP_PRESENCE_UNSUPPORTED_MEDIA_TYPE,
+                                    "send the body as application/json"));
     }
 
     if (r->headers_in.content_length_n > NGX_HTTP_PRESENCE_BEAT_MAX_BODY) {
-        return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
-                                         "a beat has at most 4096 bytes");
+        return ngx_http_presence_beat_reject(zone,
+                   ngx_http_presence_problem(r,
+                                    NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
+                                    "a beat has at most 4096 bytes"));
     }
 
     ngx_http_set_ctx(r, ctx, ngx_http_presence_module);
@@ -124,6 +130,18 @@ ngx_http_presence_touch_handler(ngx_http_request_t *r)
     ngx_http_presence_zone_unlock(zone);
 
     return NGX_OK;
+}
+
+
+/* counts it, and passes on what its problem was answered with */
+
+static ngx_int_t
+ngx_http_presence_beat_reject(ngx_http_presence_zone_t *zone, ngx_int_t rc)
+{
+    zone->traffic.rejected++;
+    zone->counted = 1;
+
+    return rc;
 }
 
 
@@ -194,8 +212,10 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     rc = ngx_http_presence_beat_body(r, &body);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
-                                         "a beat has at most 4096 bytes");
+        return ngx_http_presence_beat_reject(zone,
+                   ngx_http_presence_problem(r,
+                                    NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
+                                    "a beat has at most 4096 bytes"));
     }
 
     if (rc != NGX_OK) {
@@ -207,10 +227,11 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
                                          &field)
         != NGX_OK)
     {
-        return ngx_http_presence_problem(r,
-                                        field ? NGX_HTTP_PRESENCE_INVALID_FIELD
-                                              : NGX_HTTP_PRESENCE_INVALID_JSON,
-                                        detail);
+        return ngx_http_presence_beat_reject(zone,
+                   ngx_http_presence_problem(r,
+                                    field ? NGX_HTTP_PRESENCE_INVALID_FIELD
+                                          : NGX_HTTP_PRESENCE_INVALID_JSON,
+                                    detail));
     }
 
     now = ngx_http_presence_zone_lock(zone);
@@ -218,6 +239,11 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
 
     rc = ngx_http_presence_tracker_beat_locked(zone, &ctx->identity, &report,
                                               now, &answer);
+
+    ngx_http_presence_counters_beat(&zone->sh->counters,
+                                    (rc == NGX_BUSY)
+                                    ? NGX_HTTP_PRESENCE_BEAT_FULL
+                                    : answer.result);
 
     ngx_http_presence_zone_unlock(zone);
 

@@ -96,6 +96,7 @@ ngx_http_presence_changes_append_locked(ngx_http_presence_zone_t *zone,
     }
 
     change->seq = ring->next;
+    change->at = ngx_http_presence_counters_time();
     change->user_len = user->len;
     change->before = was->status;
     change->after = ngx_http_presence_rules_shown(user->status);

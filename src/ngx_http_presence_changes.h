@@ -22,6 +22,7 @@
  */
 typedef struct {
     uint64_t                     seq;       /* 0: filler up to the ring's end */
+    uint64_t                     at;        /* ..._counters_time() */
     uint32_t                     size;      /* of the whole, aligned */
     uint16_t                     user_len;
     uint16_t                     json_len;

@@ -202,6 +202,9 @@ ngx_http_presence_hub_subscribe(ngx_http_presence_subscriber_t *sub,
 
     ngx_http_set_ctx(r, sub, ngx_http_presence_module);
 
+    hub->zone->traffic.opened++;
+    hub->zone->counted = 1;
+
     if (hub->nsubscribers++ == 0) {
         ngx_http_presence_zone_lock(hub->zone);
         hub->cursor.epoch = hub->zone->sh->epoch;
@@ -293,6 +296,7 @@ ngx_http_presence_hub_detach(void *data)
     ngx_queue_remove(&sub->ping);
 
     sub->hub->nsubscribers--;
+    sub->hub->zone->counted = 1;
 }
 
 

@@ -36,6 +36,8 @@ typedef struct {
     ngx_str_t                     directive;
     u_char                       *file;
     ngx_uint_t                    line;
+    unsigned                      anonymous:1;  /* needs no user */
+    unsigned                      all:1;        /* zones: "zone" is NULL */
     ngx_http_presence_zone_t     *zone;
 } ngx_http_presence_zone_ref_t;
 

@@ -16,6 +16,10 @@ typedef struct {
     u_char      *last;
     u_char      *end;
     ngx_uint_t   refs;
+
+    /* for who counts what is sent */
+    ngx_uint_t   event;         /* ngx_http_presence_event_e */
+    uint64_t     at;            /* its first change was made, 0: it has none */
 } ngx_http_presence_payload_t;
 
 

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_member.h"
+#include "ngx_http_presence_module.h"
 
 
 typedef struct {
@@ -9,8 +10,8 @@ typedef struct {
 } ngx_http_presence_problem_type_t;
 
 
-static ngx_int_t ngx_http_presence_send(ngx_http_request_t *r,
-    ngx_uint_t status, const char *type, u_char *body, size_t len);
+static void ngx_http_presence_problem_count(ngx_http_request_t *r,
+    ngx_http_presence_problem_e problem);
 
 
 static const ngx_http_presence_problem_type_t
@@ -43,6 +44,8 @@ ngx_http_presence_problem(ngx_http_request_t *r,
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "presence problem %s: %s", type->type, detail);
+
+    ngx_http_presence_problem_count(r, problem);
 
     /* after an error nginx may close before it has read what is left */
 
@@ -82,6 +85,13 @@ ngx_http_presence_problem(ngx_http_request_t *r,
 
     return ngx_http_presence_send(r, type->status, "application/problem+json",
                                   body, p - body);
+}
+
+
+const char *
+ngx_http_presence_problem_name(ngx_http_presence_problem_e problem)
+{
+    return ngx_http_presence_problem_types[problem].type;
 }
 
 
@@ -156,7 +166,7 @@ ngx_http_presence_find_header(ngx_http_request_t *r, const char *name)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_presence_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, u_char *body, size_t len)
 {
@@ -197,4 +207,21 @@ ngx_http_presence_send(ngx_http_request_t *r, ngx_uint_t status,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_presence_problem_count(ngx_http_request_t *r,
+    ngx_http_presence_problem_e problem)
+{
+    ngx_http_presence_zone_t      *zone;
+    ngx_http_presence_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
+    zone = plcf->serves.zone;
+
+    if (zone) {
+        zone->traffic.problems[problem]++;
+        zone->counted = 1;
+    }
 }

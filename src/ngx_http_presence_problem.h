@@ -24,7 +24,8 @@ typedef enum {
     NGX_HTTP_PRESENCE_METHOD_NOT_ALLOWED,
     NGX_HTTP_PRESENCE_BODY_TOO_LARGE,
     NGX_HTTP_PRESENCE_UNSUPPORTED_MEDIA_TYPE,
-    NGX_HTTP_PRESENCE_ZONE_FULL
+    NGX_HTTP_PRESENCE_ZONE_FULL,
+    NGX_HTTP_PRESENCE_NPROBLEMS
 } ngx_http_presence_problem_e;
 
 
@@ -35,6 +36,10 @@ typedef enum {
 ngx_int_t ngx_http_presence_problem(ngx_http_request_t *r,
     ngx_http_presence_problem_e problem, const char *detail);
 
+/* the word of "type", NULL-terminated */
+const char *ngx_http_presence_problem_name(
+    ngx_http_presence_problem_e problem);
+
 /* 405 with "Allow" */
 ngx_int_t ngx_http_presence_problem_method(ngx_http_request_t *r,
     const char *allow);
@@ -42,6 +47,10 @@ ngx_int_t ngx_http_presence_problem_method(ngx_http_request_t *r,
 /* sends "json" with 200 as the whole answer */
 ngx_int_t ngx_http_presence_send_json(ngx_http_request_t *r, u_char *json,
     size_t len);
+
+/* the same with any status and type, which is a NULL-terminated string */
+ngx_int_t ngx_http_presence_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, u_char *body, size_t len);
 
 ngx_int_t ngx_http_presence_add_header(ngx_http_request_t *r,
     const char *name, const char *value);

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_worst.h"
 
 
 static void ngx_http_presence_roster_remove_user_locked(
@@ -160,6 +161,8 @@ void
 ngx_http_presence_roster_retire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session)
 {
+    ngx_http_presence_worst_remove_locked(zone, session);
+
     session->ended = 1;
     session->user->nsessions--;
     zone->sh->nsessions--;
@@ -189,6 +192,8 @@ ngx_http_presence_roster_end_session_locked(ngx_http_presence_zone_t *zone,
     for (p = &user->sessions; *p != session; p = &(*p)->next) { /* void */ }
 
     *p = session->next;
+
+    ngx_http_presence_worst_remove_locked(zone, session);
 
     if (!session->ended) {
         ngx_http_presence_roster_retire_session_locked(zone, session);

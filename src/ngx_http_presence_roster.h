@@ -11,7 +11,6 @@
 #include "ngx_http_presence_zone.h"
 
 
-typedef struct ngx_http_presence_session_s     ngx_http_presence_session_t;
 typedef struct ngx_http_presence_membership_s  ngx_http_presence_membership_t;
 
 
@@ -22,6 +21,7 @@ struct ngx_http_presence_session_s {
     ngx_http_presence_life_t         life;
     unsigned                         restored:1;  /* has not beaten since */
     unsigned                         ended:1;   /* logged out: just a memory */
+    unsigned                         listed:1;  /* among the worst */
     uint8_t                          len;       /* 0: made by requests alone */
     u_char                           id[1];
 };

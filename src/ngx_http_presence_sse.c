@@ -33,6 +33,8 @@ ngx_http_presence_sse_ping(ngx_http_presence_cursor_t cursor,
         return NULL;
     }
 
+    payload->event = NGX_HTTP_PRESENCE_EVENT_PING;
+
     p = ngx_sprintf(payload->last,
                     "event: ping\ndata: {\"server_time\":%L}\n", wall);
 
@@ -47,6 +49,7 @@ ngx_http_presence_sse_changes(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_filter_t *filter, const u_char *buf, size_t len,
     ngx_http_presence_cursor_t cursor, ngx_http_presence_ms_t wall)
 {
+    uint64_t                      at;
     ngx_http_presence_counts_t    counts;
     ngx_http_presence_payload_t  *payload;
 
@@ -59,11 +62,19 @@ ngx_http_presence_sse_changes(ngx_http_presence_zone_t *zone,
         return payload;
     }
 
+    at = payload->at;
+
     ngx_http_presence_payload_release(payload);
 
     ngx_http_presence_filter_count(filter, zone, &counts);
 
-    return ngx_http_presence_sse_count(&counts, cursor, wall);
+    payload = ngx_http_presence_sse_count(&counts, cursor, wall);
+
+    if (payload) {
+        payload->at = at;
+    }
+
+    return payload;
 }
 
 
@@ -81,6 +92,8 @@ ngx_http_presence_sse_state_locked(const ngx_http_presence_filter_t *filter,
     if (payload == NULL) {
         return NULL;
     }
+
+    payload->event = NGX_HTTP_PRESENCE_EVENT_STATE;
 
     payload->last = ngx_sprintf(payload->last,
                                "event: presence_state\ndata: {\"members\":[");
@@ -135,6 +148,8 @@ ngx_http_presence_sse_count(const ngx_http_presence_counts_t *counts,
         return NULL;
     }
 
+    payload->event = NGX_HTTP_PRESENCE_EVENT_COUNT;
+
     p = ngx_sprintf(payload->last, "event: presence_count\ndata: ");
     p = ngx_http_presence_sse_write_counts(p, counts, wall);
     *p++ = LF;
@@ -154,6 +169,8 @@ ngx_http_presence_sse_retry(ngx_msec_t ms)
     if (payload == NULL) {
         return NULL;
     }
+
+    payload->event = NGX_HTTP_PRESENCE_EVENT_RETRY;
 
     payload->last = ngx_sprintf(payload->last, "retry: %M\n\n",
                                 (ngx_msec_t) (ngx_random() % (ms + 1)));
@@ -246,6 +263,8 @@ ngx_http_presence_sse_diff(const ngx_http_presence_filter_t *filter,
         return NULL;
     }
 
+    payload->event = NGX_HTTP_PRESENCE_EVENT_DIFF;
+
     change = (ngx_http_presence_change_t *) buf;
     end = buf + len;
 
@@ -270,9 +289,13 @@ ngx_http_presence_sse_diff(const ngx_http_presence_filter_t *filter,
 
         p = payload->last;
 
-        p = (p == payload->start)
-            ? ngx_sprintf(p, "event: presence_diff\ndata: {\"changes\":[")
-            : ngx_cpymem(p, ",", 1);
+        if (p == payload->start) {
+            payload->at = change->at;
+            p = ngx_sprintf(p, "event: presence_diff\ndata: {\"changes\":[");
+
+        } else {
+            *p++ = ',';
+        }
 
         json = ngx_http_presence_change_groups(change);
 

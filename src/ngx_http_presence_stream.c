@@ -7,6 +7,8 @@ static ngx_int_t ngx_http_presence_stream_session(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_str_t *session, ngx_int_t *rc);
 static ngx_int_t ngx_http_presence_stream_last_id(ngx_http_request_t *r,
     ngx_http_presence_cursor_t *cursor);
+static void ngx_http_presence_stream_resume(ngx_http_request_t *r,
+    ngx_http_presence_subscriber_t *sub);
 static ngx_int_t ngx_http_presence_stream_send_header(ngx_http_request_t *r);
 
 
@@ -58,14 +60,7 @@ ngx_http_presence_stream_handler(ngx_http_request_t *r,
         return rc;
     }
 
-    /* an id that cannot be continued gets the state: the ring will decide */
-
-    sub->state = 1;
-
-    if (ngx_http_presence_stream_last_id(r, &sub->cursor) == NGX_OK) {
-        sub->state = 0;
-        sub->behind = 1;
-    }
+    ngx_http_presence_stream_resume(r, sub);
 
     rc = ngx_http_presence_stream_send_header(r);
 
@@ -127,6 +122,37 @@ ngx_http_presence_stream_session(ngx_http_request_t *r,
     return NGX_OK;
 }
 
+
+/* an id that cannot be continued gets the state: the ring will decide */
+
+static void
+ngx_http_presence_stream_resume(ngx_http_request_t *r,
+    ngx_http_presence_subscriber_t *sub)
+{
+    ngx_http_presence_zone_t  *zone;
+
+    zone = sub->hub->zone;
+
+    switch (ngx_http_presence_stream_last_id(r, &sub->cursor)) {
+
+    case NGX_OK:
+        sub->behind = 1;
+        sub->resumes = 1;
+        break;
+
+    case NGX_ERROR:
+        zone->traffic.resumes[NGX_HTTP_PRESENCE_RESUME_INVALID]++;
+        zone->counted = 1;
+        sub->state = 1;
+        break;
+
+    default:
+        sub->state = 1;
+    }
+}
+
+
+/* NGX_DECLINED: there is none; NGX_ERROR: it is none */
 
 static ngx_int_t
 ngx_http_presence_stream_last_id(ngx_http_request_t *r,

@@ -9,6 +9,8 @@ static ngx_http_presence_payload_t *ngx_http_presence_subscriber_next_state(
     ngx_http_presence_subscriber_t *sub);
 static ngx_http_presence_payload_t *ngx_http_presence_subscriber_next_changes(
     ngx_http_presence_subscriber_t *sub);
+static void ngx_http_presence_subscriber_count(
+    ngx_http_presence_subscriber_t *sub, ngx_uint_t event, uint64_t at);
 static ngx_int_t ngx_http_presence_subscriber_sent(
     ngx_http_presence_subscriber_t *sub);
 
@@ -46,10 +48,14 @@ ngx_int_t
 ngx_http_presence_subscriber_send(ngx_http_presence_subscriber_t *sub,
     ngx_http_presence_payload_t *payload, ngx_uint_t last)
 {
+    uint64_t     at;
     ngx_int_t    rc;
+    ngx_uint_t   event;
     ngx_chain_t  out;
 
     sub->payload = payload;
+    event = payload->event;
+    at = payload->at;
 
     ngx_memzero(&sub->buf, sizeof(ngx_buf_t));
 
@@ -67,7 +73,13 @@ ngx_http_presence_subscriber_send(ngx_http_presence_subscriber_t *sub,
 
     rc = ngx_http_output_filter(sub->request, &out);
 
-    if (rc == NGX_ERROR || last) {
+    if (rc == NGX_ERROR) {
+        return rc;
+    }
+
+    ngx_http_presence_subscriber_count(sub, event, at);
+
+    if (last) {
         return rc;
     }
 
@@ -198,29 +210,45 @@ ngx_http_presence_subscriber_next_state(ngx_http_presence_subscriber_t *sub)
 static ngx_http_presence_payload_t *
 ngx_http_presence_subscriber_next_changes(ngx_http_presence_subscriber_t *sub)
 {
-    u_char                      *p;
-    size_t                       len;
-    ngx_int_t                    rc;
-    ngx_http_presence_hub_t     *hub;
-    ngx_http_presence_ms_t       now, wall;
-    ngx_http_presence_zone_t    *zone;
-    ngx_http_presence_change_t  *change;
+    u_char                       *p;
+    size_t                        len;
+    ngx_int_t                     rc;
+    ngx_uint_t                    resumes;
+    ngx_http_presence_hub_t      *hub;
+    ngx_http_presence_ms_t        now, wall;
+    ngx_http_presence_zone_t     *zone;
+    ngx_http_presence_resume_e    result;
+    ngx_http_presence_change_t   *change;
+    ngx_http_presence_payload_t  *payload;
 
     hub = sub->hub;
     zone = hub->zone;
     len = 0;
     rc = NGX_DECLINED;
 
+    result = NGX_HTTP_PRESENCE_RESUME_EPOCH;
+
     now = ngx_http_presence_zone_lock(zone);
     wall = ngx_http_presence_zone_wall(zone, now);
 
     if (sub->cursor.epoch == zone->sh->epoch) {
+        result = NGX_HTTP_PRESENCE_RESUME_TOO_OLD;
         rc = ngx_http_presence_changes_read_locked(zone, sub->cursor.seq,
                                                    hub->single, hub->size,
                                                    &len);
     }
 
     ngx_http_presence_zone_unlock(zone);
+
+    resumes = sub->resumes;
+
+    if (resumes && rc != NGX_AGAIN) {
+        sub->resumes = 0;
+        zone->traffic.resumes[(rc == NGX_OK)
+                              ? NGX_HTTP_PRESENCE_RESUME_CONTINUED
+                              : result]++;
+        zone->counted = 1;
+    }
 
     if (rc == NGX_DECLINED) {
         sub->state = 1;
@@ -236,9 +264,36 @@ ngx_http_presence_subscriber_next_changes(ngx_http_presence_subscriber_t *sub)
 
     sub->behind = (rc == NGX_AGAIN);
 
-    return ngx_http_presence_sse_changes(zone, sub->audience->filter,
-                                           hub->single, len, sub->cursor,
-                                           wall);
+    payload = ngx_http_presence_sse_changes(zone, sub->audience->filter,
+                                            hub->single, len, sub->cursor,
+                                            wall);
+
+    /* what happened while a reader was away took no time to be delivered */
+
+    if (payload && resumes) {
+        payload->at = 0;
+    }
+
+    return payload;
+}
+
+
+static void
+ngx_http_presence_subscriber_count(ngx_http_presence_subscriber_t *sub,
+    ngx_uint_t event, uint64_t at)
+{
+    ngx_http_presence_zone_t  *zone;
+
+    zone = sub->hub->zone;
+
+    zone->traffic.events[event]++;
+    zone->counted = 1;
+
+    if (at) {
+        ngx_http_presence_counters_observe(&zone->traffic.delivery,
+                                     &ngx_http_presence_delivery_scale,
+                                     ngx_http_presence_counters_time() - at);
+    }
 }
 
 

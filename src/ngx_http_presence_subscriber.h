@@ -29,6 +29,7 @@ struct ngx_http_presence_subscriber_s {
 
     unsigned                       state:1;     /* is to be told the state */
     unsigned                       behind:1;    /* is to be told changes */
+    unsigned                       resumes:1;   /* ... and named an event */
 };
 
 

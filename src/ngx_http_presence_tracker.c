@@ -1,6 +1,7 @@
 #include "ngx_http_presence_tracker.h"
 #include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_worst.h"
 
 
 /* one change of a user, from what everybody saw before to what is new */
@@ -20,6 +21,9 @@ static ngx_int_t ngx_http_presence_tracker_hear_locked(
     const ngx_http_presence_identity_t *identity,
     const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
     ngx_http_presence_ms_t now, ngx_http_presence_answer_t *answer);
+static void ngx_http_presence_tracker_arrive_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
 static void ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *session,
     ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
@@ -95,6 +99,7 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
     if (report->logout) {
         ngx_http_presence_tracker_logout_locked(zone, user, report, &turn,
                                                 now);
+        answer->result = NGX_HTTP_PRESENCE_BEAT_LOGGED_OUT;
         rc = NGX_OK;
 
     } else {
@@ -153,6 +158,8 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
         return NGX_OK;
     }
 
+    zone->sh->counters.touches++;
+
     session = ngx_http_presence_roster_find_session(user, &nameless);
 
     if (session) {
@@ -199,6 +206,8 @@ ngx_http_presence_tracker_acknowledge_locked(ngx_http_presence_zone_t *zone,
     if (session == NULL || session->ended) {
         return;
     }
+
+    zone->sh->counters.acknowledgements++;
 
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_STREAM);
 
@@ -388,6 +397,11 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
     session = ngx_http_presence_roster_find_session(user, &report->session);
 
     if (session) {
+
+        if (!report->leave) {
+            ngx_http_presence_tracker_arrive_locked(zone, session, now);
+        }
+
         session->restored = 0;
 
         news = report->leave
@@ -403,6 +417,15 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
             }
 
             ngx_http_presence_roster_revive_session_locked(zone, session);
+            answer->result = NGX_HTTP_PRESENCE_BEAT_BEGAN;
+
+        } else if (report->leave) {
+            answer->result = news ? NGX_HTTP_PRESENCE_BEAT_LEFT
+                                  : NGX_HTTP_PRESENCE_BEAT_IGNORED;
+
+        } else {
+            answer->result = news ? NGX_HTTP_PRESENCE_BEAT_RENEWED
+                                  : NGX_HTTP_PRESENCE_BEAT_OVERTAKEN;
         }
 
         if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
@@ -424,6 +447,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
 
         ngx_http_presence_tracker_recover(zone, user, &report->session, turn,
                                          answer);
+        answer->result = NGX_HTTP_PRESENCE_BEAT_BEGAN;
         news = 1;
     }
 
@@ -437,6 +461,34 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
                                                         &session->life)
                        - now;
     return rc;
+}
+
+
+/* counts how long the session was silent, before its beat ends that */
+
+static void
+ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_counters_t  *counters;
+
+    if (session->restored || session->ended || session->life.leaving) {
+        return;
+    }
+
+    counters = &zone->sh->counters;
+
+    ngx_http_presence_counters_observe(&counters->gap,
+                                       &ngx_http_presence_gap_scale,
+                                       now - session->life.last_beat);
+
+    /* the beat may come before the sweep has seen that it is late */
+
+    (void) ngx_http_presence_tracker_look(zone, session, now);
+
+    if (session->life.missed) {
+        counters->late[NGX_HTTP_PRESENCE_CAUSE_UNKNOWN]++;
+    }
 }
 
 
@@ -454,6 +506,8 @@ ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     }
 
     user->lost = 0;
+
+    zone->sh->counters.recovered[NGX_HTTP_PRESENCE_CAUSE_UNKNOWN]++;
 
     turn->reason = NGX_HTTP_PRESENCE_RECOVERED;
 
@@ -521,13 +575,22 @@ static ngx_http_presence_verdict_t
 ngx_http_presence_tracker_look(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
+    uint8_t                      missed;
     ngx_http_presence_verdict_t  verdict;
+
+    missed = session->life.missed;
 
     verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
 
     if (session->len == 0) {
         session->life.missed = 0;
     }
+
+    if (session->life.missed > missed && !session->life.leaving) {
+        zone->sh->counters.missed += session->life.missed - missed;
+    }
+
+    ngx_http_presence_worst_update_locked(zone, session);
 
     return verdict;
 }
@@ -585,6 +648,14 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_begin(user, &turn, verdict.reason);
 
     if (verdict.gone) {
+
+        if (!session->ended) {
+            ngx_http_presence_counters_observe(&zone->sh->counters.detection,
+                           &ngx_http_presence_detection_scale,
+                           now - ngx_http_presence_rules_deadline(
+                                              &zone->policy, &session->life));
+        }
+
         leave = (verdict.reason == NGX_HTTP_PRESENCE_LEAVE)
                 ? session->life.leave_at : 0;
 
@@ -714,6 +785,8 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_set_timer_locked(zone, user, &sum, now);
 
     if (shown != turn->was.status) {
+        zone->sh->counters.transitions[turn->was.status][shown]
+                                      [turn->reason]++;
         turn->changed = 1;
 
     } else if (shown == NGX_HTTP_PRESENCE_OFFLINE) {

@@ -32,6 +32,7 @@ typedef struct {
     ngx_http_presence_status_e       manual;    /* _OFFLINE: none */
     ngx_http_presence_ms_t           until;     /* wall time */
     ngx_http_presence_ms_t           deadline;  /* from now, 0: not there */
+    ngx_http_presence_beat_e         result;
     ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
 } ngx_http_presence_answer_t;

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_zone.h"
 #include "ngx_http_presence_changes.h"
+#include "ngx_http_presence_hub.h"
 #include "ngx_http_presence_image.h"
 #include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_state.h"
@@ -15,6 +16,8 @@
 
 static void ngx_http_presence_zone_adopt(ngx_http_presence_zone_t *zone);
 static void ngx_http_presence_zone_repair_locked(
+    ngx_http_presence_zone_t *zone);
+static void ngx_http_presence_zone_count_locked(
     ngx_http_presence_zone_t *zone);
 static ngx_http_presence_ms_t ngx_http_presence_zone_deaf_limit(
     ngx_http_presence_zone_t *zone);
@@ -66,16 +69,21 @@ ngx_http_presence_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 ngx_int_t
 ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
 {
-    size_t                       size;
-    ngx_uint_t                   bits;
-    ngx_http_presence_clock_t    clock;
-    ngx_http_presence_shared_t  *sh;
+    size_t                         size;
+    ngx_uint_t                     bits;
+    ngx_http_presence_clock_t      clock;
+    ngx_http_presence_shared_t    *sh;
+    ngx_http_presence_counters_t   counters;
 
     if (keep) {
         clock = zone->sh->clock;
+        counters = zone->sh->counters;
+        counters.rebuilt++;
+
         ngx_slab_init(zone->shpool);
 
     } else {
+        ngx_memzero(&counters, sizeof(ngx_http_presence_counters_t));
         ngx_http_presence_clock_start(&clock, ngx_current_msec,
                                       ngx_http_presence_zone_wall_now());
     }
@@ -95,6 +103,7 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
     sh->writing = keep ? ngx_pid : 0;
 
     sh->clock = clock;
+    sh->counters = counters;
 
     zone->shpool->data = sh;
     zone->sh = sh;
@@ -122,6 +131,37 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
     ngx_http_presence_wheel_init(&sh->users, sh->clock.now);
 
     return ngx_http_presence_changes_init_locked(zone);
+}
+
+
+void
+ngx_http_presence_zone_init_worker(ngx_http_presence_zone_t *zone)
+{
+    ngx_http_presence_zone_lock(zone);
+    zone->place = ngx_http_presence_counters_enlist(&zone->sh->counters);
+    ngx_http_presence_zone_unlock(zone);
+
+    if (zone->place == NGX_HTTP_PRESENCE_MAX_WORKERS) {
+        ngx_log_error(NGX_LOG_WARN, zone->cycle->log, 0,
+                      "presence_zone \"%V\" has too many workers: "
+                      "streams of this one are not counted", &zone->name);
+    }
+}
+
+
+void
+ngx_http_presence_zone_exit_worker(ngx_http_presence_zone_t *zone)
+{
+    ngx_http_presence_worker_t  *worker;
+
+    ngx_http_presence_zone_lock(zone);
+
+    if (zone->place < NGX_HTTP_PRESENCE_MAX_WORKERS) {
+        worker = &zone->sh->counters.workers[zone->place];
+        ngx_memzero(worker, sizeof(ngx_http_presence_worker_t));
+    }
+
+    ngx_http_presence_zone_unlock(zone);
 }
 
 
@@ -156,6 +196,10 @@ ngx_http_presence_zone_lock(ngx_http_presence_zone_t *zone)
                                       ngx_current_msec,
                                       ngx_http_presence_zone_wall_now(),
                                       ngx_http_presence_zone_deaf_limit(zone));
+
+    if (zone->counted) {
+        ngx_http_presence_zone_count_locked(zone);
+    }
 
     return sh->clock.now;
 }
@@ -229,8 +273,11 @@ ngx_http_presence_zone_alloc_locked(ngx_http_presence_zone_t *zone,
         if (ngx_http_presence_roster_evict_locked(zone) != NGX_OK) {
             break;
         }
+
+        zone->sh->counters.evicted++;
     }
 
+    zone->sh->counters.full++;
     zone->full = 1;
 
     return NULL;
@@ -276,7 +323,11 @@ ngx_http_presence_zone_adopt(ngx_http_presence_zone_t *zone)
 
     ngx_http_presence_zone_lock(former);
     ngx_http_presence_image_pack_locked(&image, former);
+    zone->sh->counters = former->sh->counters;
     ngx_http_presence_zone_unlock(former);
+
+    ngx_memzero(zone->sh->counters.workers,
+                sizeof(zone->sh->counters.workers));
 
     ngx_http_presence_zone_lock(zone);
     ngx_http_presence_image_unpack_locked(&image, zone,
@@ -345,6 +396,26 @@ ngx_http_presence_zone_repair_locked(ngx_http_presence_zone_t *zone)
     ngx_http_presence_image_free(&image);
 
     zone->repaired = 1;
+}
+
+
+/* what this worker counted outside of the lock goes over */
+
+static void
+ngx_http_presence_zone_count_locked(ngx_http_presence_zone_t *zone)
+{
+    ngx_http_presence_counters_t  *counters;
+
+    counters = &zone->sh->counters;
+
+    ngx_http_presence_counters_add(counters, &zone->traffic);
+
+    if (zone->place < NGX_HTTP_PRESENCE_MAX_WORKERS) {
+        counters->workers[zone->place].streams =
+                                           (uint32_t) zone->hub->nsubscribers;
+    }
+
+    zone->counted = 0;
 }
 
 

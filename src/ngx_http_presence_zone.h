@@ -13,6 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_presence_counters.h"
 #include "ngx_http_presence_rules.h"
 #include "ngx_http_presence_wheel.h"
 
@@ -28,10 +29,14 @@
 #define NGX_HTTP_PRESENCE_MAX_GROUPS      64
 #define NGX_HTTP_PRESENCE_MAX_SESSIONS    1000
 
+/* places of the list of sessions that miss most beats (..._worst) */
+#define NGX_HTTP_PRESENCE_NWORST          16
 
-typedef struct ngx_http_presence_user_s   ngx_http_presence_user_t;
-typedef struct ngx_http_presence_hub_s    ngx_http_presence_hub_t;
-typedef struct ngx_http_presence_state_s  ngx_http_presence_state_t;
+
+typedef struct ngx_http_presence_user_s     ngx_http_presence_user_t;
+typedef struct ngx_http_presence_session_s  ngx_http_presence_session_t;
+typedef struct ngx_http_presence_hub_s      ngx_http_presence_hub_t;
+typedef struct ngx_http_presence_state_s    ngx_http_presence_state_t;
 
 
 typedef struct {
@@ -90,6 +95,9 @@ typedef struct {
     ngx_http_presence_counts_t   counts;
     ngx_uint_t                   nsessions;
 
+    ngx_http_presence_counters_t  counters;
+    ngx_http_presence_session_t *worst[NGX_HTTP_PRESENCE_NWORST];
+
     ngx_http_presence_lease_t    lease;
     time_t                       full_logged;
     ngx_uint_t                   upgraded;  /* the server before still runs */
@@ -113,11 +121,14 @@ typedef struct {
 
     /* of this worker */
     uint64_t                     locked_at;     /* ring.next when locked */
+    ngx_uint_t                   place;         /* in counters.workers */
+    ngx_http_presence_traffic_t  traffic;       /* not in counters yet */
     ngx_event_t                  sweep;
     ngx_connection_t             sweeper;       /* data of "sweep" */
     ngx_http_presence_hub_t     *hub;
     ngx_http_presence_state_t   *state;
     ngx_http_presence_ms_t       forgiven;      /* not logged yet */
+    unsigned                     counted:1;     /* "traffic", or streams */
     unsigned                     repaired:1;
     unsigned                     full:1;
 } ngx_http_presence_zone_t;
@@ -129,6 +140,10 @@ ngx_int_t ngx_http_presence_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 /* an empty zone in fresh or reset memory; keeps the clock when "keep" */
 ngx_int_t ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone,
     ngx_uint_t keep);
+
+/* in a worker: its place among those that count, taken and left */
+void ngx_http_presence_zone_init_worker(ngx_http_presence_zone_t *zone);
+void ngx_http_presence_zone_exit_worker(ngx_http_presence_zone_t *zone);
 
 /* in the master: the zone of that name in the configuration that runs still */
 ngx_http_presence_zone_t *ngx_http_presence_zone_former(

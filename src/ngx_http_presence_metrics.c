@@ -1,0 +1,694 @@
+#include "ngx_http_presence_metrics.h"
+#include "ngx_http_presence_payload.h"
+#include "ngx_http_presence_problem.h"
+#include "ngx_http_presence_reading.h"
+
+
+/* one line without the zone's name: names and labels are ours, and short */
+#define NGX_HTTP_PRESENCE_METRICS_LINE  (256 + NGX_INT64_LEN)
+
+
+typedef struct ngx_http_presence_family_s  ngx_http_presence_family_t;
+
+typedef struct {
+    ngx_http_presence_payload_t        *payload;
+    ngx_http_presence_reading_t        *readings;
+    ngx_str_t                          *zones;      /* as values of a label */
+    ngx_uint_t                          n;
+} ngx_http_presence_exposition_t;
+
+typedef ngx_int_t (*ngx_http_presence_family_pt)(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+
+
+/*
+ * Samples with the same name.  "at" is where a reading has the first of the
+ * values, one for each name of the label.
+ */
+struct ngx_http_presence_family_s {
+    const char                         *name;
+    const char                         *type;
+    const char                         *help;
+    ngx_http_presence_family_pt         write;
+    size_t                              at;
+    const char                         *label;
+    const char *const                  *names;
+    ngx_uint_t                          n;
+    const ngx_http_presence_scale_t    *scale;
+};
+
+
+typedef struct {
+    ngx_http_presence_status_e          from;
+    ngx_http_presence_status_e          to;
+    ngx_http_presence_reason_e          reason;
+} ngx_http_presence_transition_t;
+
+
+static ngx_int_t ngx_http_presence_metrics_zones(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_exposition_t *e);
+static ngx_int_t ngx_http_presence_metrics_label(ngx_pool_t *pool,
+    const ngx_str_t *name, ngx_str_t *label);
+static ngx_int_t ngx_http_presence_metrics_write(
+    ngx_http_presence_exposition_t *e);
+static ngx_int_t ngx_http_presence_metrics_write_one(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_int_t ngx_http_presence_metrics_write_labelled(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_int_t ngx_http_presence_metrics_write_milliseconds(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_int_t ngx_http_presence_metrics_write_histogram(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_int_t ngx_http_presence_metrics_write_problems(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_int_t ngx_http_presence_metrics_write_transitions(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone);
+static ngx_uint_t ngx_http_presence_metrics_is_usual(
+    const ngx_http_presence_transition_t *transition);
+static ngx_int_t ngx_http_presence_metrics_sample(
+    ngx_http_presence_exposition_t *e, ngx_uint_t zone, const char *name,
+    const char *label, const char *value, uint64_t n);
+static void ngx_http_presence_metrics_release(void *data);
+
+
+static const char *const  ngx_http_presence_beat_names[] = {
+    "ignored", "began", "renewed", "overtaken", "left", "logged-out", "full",
+    "rejected"
+};
+
+static const char *const  ngx_http_presence_event_names[] = {
+    "presence_state", "presence_diff", "presence_count", "ping", "retry"
+};
+
+static const char *const  ngx_http_presence_resume_names[] = {
+    "continued", "too-old", "other-epoch", "invalid"
+};
+
+static const char *const  ngx_http_presence_bytes_names[] = { "used", "free" };
+
+
+/* these are told from the start, so that their first increase is seen */
+
+static const ngx_http_presence_transition_t
+ngx_http_presence_metrics_usual[] = {
+    { NGX_HTTP_PRESENCE_OFFLINE, NGX_HTTP_PRESENCE_ONLINE,
+      NGX_HTTP_PRESENCE_BEAT },
+    { NGX_HTTP_PRESENCE_OFFLINE, NGX_HTTP_PRESENCE_ONLINE,
+      NGX_HTTP_PRESENCE_TOUCH },
+    { NGX_HTTP_PRESENCE_OFFLINE, NGX_HTTP_PRESENCE_ONLINE,
+      NGX_HTTP_PRESENCE_RECOVERED },
+    { NGX_HTTP_PRESENCE_ONLINE, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_MISSED },
+    { NGX_HTTP_PRESENCE_ONLINE, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_LEAVE },
+    { NGX_HTTP_PRESENCE_ONLINE, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_LOGOUT },
+    { NGX_HTTP_PRESENCE_AWAY, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_MISSED },
+    { NGX_HTTP_PRESENCE_AWAY, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_LEAVE },
+    { NGX_HTTP_PRESENCE_AWAY, NGX_HTTP_PRESENCE_OFFLINE,
+      NGX_HTTP_PRESENCE_LOGOUT },
+    { NGX_HTTP_PRESENCE_ONLINE, NGX_HTTP_PRESENCE_AWAY,
+      NGX_HTTP_PRESENCE_IDLE },
+    { NGX_HTTP_PRESENCE_AWAY, NGX_HTTP_PRESENCE_ONLINE,
+      NGX_HTTP_PRESENCE_ACTIVITY }
+};
+
+
+#define ngx_http_presence_metric(member)                                      \
+    offsetof(ngx_http_presence_reading_t, member)
+
+static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
+
+    { "presence_users", "gauge",
+      "Users by the status that others see, offline ones that are remembered "
+      "included.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(users),
+      "status", ngx_http_presence_status_names, NGX_HTTP_PRESENCE_NSHOWN,
+      NULL },
+
+    { "presence_sessions", "gauge",
+      "Sessions: tabs and devices that are there.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(sessions), NULL, NULL, 0, NULL },
+
+    { "presence_beats_total", "counter",
+      "Beats by what became of them.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(counters.beats),
+      "result", ngx_http_presence_beat_names, NGX_HTTP_PRESENCE_NBEATS,
+      NULL },
+
+    { "presence_beat_gap_seconds", "histogram",
+      "Time between two beats of a session, without time in which the server "
+      "could not hear.",
+      ngx_http_presence_metrics_write_histogram,
+      ngx_http_presence_metric(counters.gap), NULL, NULL, 0,
+      &ngx_http_presence_gap_scale },
+
+    { "presence_touches_total", "counter",
+      "Requests of presence_touch that counted.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.touches), NULL, NULL, 0, NULL },
+
+    { "presence_stream_acknowledgements_total", "counter",
+      "Acknowledgements of bound streams that counted as a sign of life.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.acknowledgements), NULL, NULL, 0,
+      NULL },
+
+    { "presence_late_beats_total", "counter",
+      "Beats that came after at least one was missed, by cause.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(counters.late),
+      "cause", ngx_http_presence_cause_names, NGX_HTTP_PRESENCE_NCAUSES,
+      NULL },
+
+    { "presence_missed_beats_total", "counter",
+      "Beats that were due and did not come in time.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.missed), NULL, NULL, 0, NULL },
+
+    { "presence_transitions_total", "counter",
+      "Changes of the status that others see.",
+      ngx_http_presence_metrics_write_transitions, 0, NULL, NULL, 0, NULL },
+
+    { "presence_recovered_total", "counter",
+      "Sessions that beat again after they were called gone, by cause: each "
+      "may have been a false offline.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(counters.recovered),
+      "cause", ngx_http_presence_cause_names, NGX_HTTP_PRESENCE_NCAUSES,
+      NULL },
+
+    { "presence_detection_delay_seconds", "histogram",
+      "Time from the deadline of a session to its end.",
+      ngx_http_presence_metrics_write_histogram,
+      ngx_http_presence_metric(counters.detection), NULL, NULL, 0,
+      &ngx_http_presence_detection_scale },
+
+    { "presence_changes_total", "counter",
+      "Changes that went into the ring, since it was made.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(changes), NULL, NULL, 0, NULL },
+
+    { "presence_delivery_latency_seconds", "histogram",
+      "Time from a change to the write of the event with it, for each stream.",
+      ngx_http_presence_metrics_write_histogram,
+      ngx_http_presence_metric(counters.traffic.delivery), NULL, NULL, 0,
+      &ngx_http_presence_delivery_scale },
+
+    { "presence_streams", "gauge",
+      "Open streams.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(streams), NULL, NULL, 0, NULL },
+
+    { "presence_streams_opened_total", "counter",
+      "Streams that were opened.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.traffic.opened), NULL, NULL, 0,
+      NULL },
+
+    { "presence_stream_events_total", "counter",
+      "Events that were written to streams.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(counters.traffic.events),
+      "event", ngx_http_presence_event_names, NGX_HTTP_PRESENCE_NEVENTS,
+      NULL },
+
+    { "presence_stream_resumes_total", "counter",
+      "Streams that named their last event, by what they got.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(counters.traffic.resumes),
+      "result", ngx_http_presence_resume_names, NGX_HTTP_PRESENCE_NRESUMES,
+      NULL },
+
+    { "presence_problems_total", "counter",
+      "Requests that were answered with a problem, by its type.",
+      ngx_http_presence_metrics_write_problems, 0, NULL, NULL, 0, NULL },
+
+    { "presence_zone_bytes", "gauge",
+      "Memory of the zone, in whole pages.",
+      ngx_http_presence_metrics_write_labelled,
+      ngx_http_presence_metric(bytes),
+      "state", ngx_http_presence_bytes_names, 2, NULL },
+
+    { "presence_zone_evictions_total", "counter",
+      "Offline users who were forgotten early to make room.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.evicted), NULL, NULL, 0, NULL },
+
+    { "presence_zone_refusals_total", "counter",
+      "Times that something found no room in the zone.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.full), NULL, NULL, 0, NULL },
+
+    { "presence_zone_rebuilds_total", "counter",
+      "Times that the zone was rebuilt after a worker died within it.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(counters.rebuilt), NULL, NULL, 0, NULL },
+
+    { "presence_deaf_seconds_total", "counter",
+      "Time in which the server could not hear, which is not counted as "
+      "missed.",
+      ngx_http_presence_metrics_write_milliseconds,
+      ngx_http_presence_metric(deaf), NULL, NULL, 0, NULL },
+
+    { "presence_interval_seconds", "gauge",
+      "The configured time between two beats.",
+      ngx_http_presence_metrics_write_milliseconds,
+      ngx_http_presence_metric(interval), NULL, NULL, 0, NULL },
+
+    { "presence_max_interval_seconds", "gauge",
+      "The configured bound of the time between two beats.",
+      ngx_http_presence_metrics_write_milliseconds,
+      ngx_http_presence_metric(max_interval), NULL, NULL, 0, NULL },
+
+    { NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL }
+};
+
+
+#define ngx_http_presence_metrics_values(e, zone, offset)                     \
+    ((const uint64_t *) ((u_char *) &(e)->readings[zone] + (offset)))
+
+
+ngx_int_t
+ngx_http_presence_metrics_handler(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_int_t                        rc;
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_presence_exposition_t   e;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_presence_problem_method(r, "GET, HEAD");
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    e.payload = ngx_http_presence_payload_create(8 * ngx_pagesize);
+    if (e.payload == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_presence_metrics_release;
+    cln->data = e.payload;
+
+    if (ngx_http_presence_metrics_zones(r, zone, &e) != NGX_OK
+        || ngx_http_presence_metrics_write(&e) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_presence_send(r, NGX_HTTP_OK,
+                                  "text/plain; version=0.0.4; charset=utf-8",
+                                  e.payload->start,
+                                  ngx_http_presence_payload_len(e.payload));
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_zones(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_exposition_t *e)
+{
+    ngx_uint_t                       i;
+    ngx_http_presence_zone_t       **zones;
+    ngx_http_presence_reading_t     *reading;
+    ngx_http_presence_main_conf_t   *pmcf;
+
+    pmcf = ngx_http_get_module_main_conf(r, ngx_http_presence_module);
+
+    e->n = zone ? 1 : pmcf->zones.nelts;
+    zones = zone ? &zone : pmcf->zones.elts;
+
+    e->zones = ngx_palloc(r->pool, e->n * sizeof(ngx_str_t) + 1);
+    e->readings = ngx_palloc(r->pool,
+                             e->n * sizeof(ngx_http_presence_reading_t) + 1);
+
+    if (e->zones == NULL || e->readings == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < e->n; i++) {
+        reading = &e->readings[i];
+
+        ngx_http_presence_reading_take(reading, zones[i]);
+
+        /* a beat that was rejected did not get as far as the lock */
+
+        reading->counters.beats[NGX_HTTP_PRESENCE_BEAT_REJECTED] =
+                                          reading->counters.traffic.rejected;
+
+        if (ngx_http_presence_metrics_label(r->pool, &zones[i]->name,
+                                            &e->zones[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_label(ngx_pool_t *pool, const ngx_str_t *name,
+    ngx_str_t *label)
+{
+    u_char      *p;
+    ngx_uint_t   i;
+
+    p = ngx_pnalloc(pool, 2 * name->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    label->data = p;
+
+    for (i = 0; i < name->len; i++) {
+
+        switch (name->data[i]) {
+
+        case '\\':
+        case '"':
+            *p++ = '\\';
+            *p++ = name->data[i];
+            break;
+
+        case LF:
+            *p++ = '\\';
+            *p++ = 'n';
+            break;
+
+        default:
+            *p++ = name->data[i];
+        }
+    }
+
+    label->len = p - label->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e)
+{
+    ngx_uint_t                         i;
+    ngx_http_presence_payload_t       *payload;
+    const ngx_http_presence_family_t  *family;
+
+    payload = e->payload;
+
+    for (family = ngx_http_presence_families; family->name; family++) {
+
+        if (ngx_http_presence_payload_reserve(payload,
+                                      2 * NGX_HTTP_PRESENCE_METRICS_LINE)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        payload->last = ngx_sprintf(payload->last,
+                                    "# HELP %s %s\n# TYPE %s %s\n",
+                                    family->name, family->help,
+                                    family->name, family->type);
+
+        for (i = 0; i < e->n; i++) {
+            if (family->write(e, family, i) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write_one(ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    return ngx_http_presence_metrics_sample(e, zone, family->name, NULL, NULL,
+                      *ngx_http_presence_metrics_values(e, zone, family->at));
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write_labelled(ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    ngx_uint_t       i;
+    const uint64_t  *values;
+
+    values = ngx_http_presence_metrics_values(e, zone, family->at);
+
+    for (i = 0; i < family->n; i++) {
+        if (ngx_http_presence_metrics_sample(e, zone, family->name,
+                                             family->label, family->names[i],
+                                             values[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write_milliseconds(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    uint64_t                      ms;
+    ngx_http_presence_payload_t  *payload;
+
+    ms = *ngx_http_presence_metrics_values(e, zone, family->at);
+    payload = e->payload;
+
+    if (ngx_http_presence_payload_reserve(payload,
+                                          NGX_HTTP_PRESENCE_METRICS_LINE
+                                          + e->zones[zone].len)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    payload->last = ngx_sprintf(payload->last, "%s{zone=\"%V\"} %uL.%03uL\n",
+                                family->name, &e->zones[zone],
+                                ms / 1000, ms % 1000);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write_histogram(ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    u_char                               *p;
+    uint64_t                              n;
+    ngx_str_t                            *label;
+    ngx_uint_t                            i;
+    ngx_http_presence_payload_t          *payload;
+    const ngx_http_presence_scale_t      *scale;
+    const ngx_http_presence_histogram_t  *h;
+
+    h = (const ngx_http_presence_histogram_t *)
+            ngx_http_presence_metrics_values(e, zone, family->at);
+
+    scale = family->scale;
+    label = &e->zones[zone];
+    payload = e->payload;
+
+    if (ngx_http_presence_payload_reserve(payload,
+                                          (scale->n + 3)
+                                          * (NGX_HTTP_PRESENCE_METRICS_LINE
+                                             + label->len))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = payload->last;
+    n = 0;
+
+    for (i = 0; i < scale->n; i++) {
+        n += h->buckets[i];
+        p = ngx_sprintf(p, "%s_bucket{zone=\"%V\",le=\"%s\"} %uL\n",
+                        family->name, label, scale->bounds[i].text, n);
+    }
+
+    n += h->buckets[i];
+
+    /* the unit is a thousandth or a millionth of a second */
+
+    p = ngx_sprintf(p, "%s_bucket{zone=\"%V\",le=\"+Inf\"} %uL\n"
+                    "%s_sum{zone=\"%V\"} %uL.",
+                    family->name, label, n,
+                    family->name, label, h->sum / scale->per_second);
+
+    p = (scale->per_second == 1000)
+        ? ngx_sprintf(p, "%03uL", h->sum % scale->per_second)
+        : ngx_sprintf(p, "%06uL", h->sum % scale->per_second);
+
+    payload->last = ngx_sprintf(p, "\n%s_count{zone=\"%V\"} %uL\n",
+                                family->name, label, n);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_write_problems(ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    ngx_uint_t       i;
+    const uint64_t  *values;
+
+    values = e->readings[zone].counters.traffic.problems;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_NPROBLEMS; i++) {
+        if (ngx_http_presence_metrics_sample(e, zone, family->name, "type",
+                                           ngx_http_presence_problem_name(i),
+                                           values[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* those that happened, of all that there might be, and the usual ones */
+
+static ngx_int_t
+ngx_http_presence_metrics_write_transitions(
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t zone)
+{
+    uint64_t                         n;
+    ngx_http_presence_payload_t     *payload;
+    ngx_http_presence_transition_t   t;
+
+    payload = e->payload;
+
+    for (t.from = 0; t.from < NGX_HTTP_PRESENCE_NSHOWN; t.from++) {
+        for (t.to = 0; t.to < NGX_HTTP_PRESENCE_NSHOWN; t.to++) {
+            for (t.reason = NGX_HTTP_PRESENCE_BEAT;
+                 t.reason < NGX_HTTP_PRESENCE_NREASONS;
+                 t.reason++)
+            {
+                n = e->readings[zone].counters
+                                     .transitions[t.from][t.to][t.reason];
+
+                if (n == 0 && !ngx_http_presence_metrics_is_usual(&t)) {
+                    continue;
+                }
+
+                if (ngx_http_presence_payload_reserve(payload,
+                                               NGX_HTTP_PRESENCE_METRICS_LINE
+                                               + e->zones[zone].len)
+                    != NGX_OK)
+                {
+                    return NGX_ERROR;
+                }
+
+                payload->last = ngx_sprintf(payload->last,
+                                    "%s{zone=\"%V\",from=\"%s\",to=\"%s\","
+                                    "reason=\"%s\"} %uL\n",
+                                    family->name, &e->zones[zone],
+                                    ngx_http_presence_status_names[t.from],
+                                    ngx_http_presence_status_names[t.to],
+                                    ngx_http_presence_reason_names[t.reason],
+                                    n);
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_presence_metrics_is_usual(
+    const ngx_http_presence_transition_t *transition)
+{
+    ngx_uint_t                             i, n;
+    const ngx_http_presence_transition_t  *usual;
+
+    n = sizeof(ngx_http_presence_metrics_usual)
+        / sizeof(ngx_http_presence_transition_t);
+
+    for (i = 0; i < n; i++) {
+        usual = &ngx_http_presence_metrics_usual[i];
+
+        if (usual->from == transition->from
+            && usual->to == transition->to
+            && usual->reason == transition->reason)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_presence_metrics_sample(ngx_http_presence_exposition_t *e,
+    ngx_uint_t zone, const char *name, const char *label, const char *value,
+    uint64_t n)
+{
+    u_char                       *p;
+    ngx_http_presence_payload_t  *payload;
+
+    payload = e->payload;
+
+    if (ngx_http_presence_payload_reserve(payload,
+                                          NGX_HTTP_PRESENCE_METRICS_LINE
+                                          + e->zones[zone].len)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(payload->last, "%s{zone=\"%V\"", name, &e->zones[zone]);
+
+    if (label) {
+        p = ngx_sprintf(p, ",%s=\"%s\"", label, value);
+    }
+
+    payload->last = ngx_sprintf(p, "} %uL\n", n);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_metrics_release(void *data)
+{
+    ngx_http_presence_payload_release(data);
+}
