@@ -3,10 +3,10 @@ import { ORDER, STATUS, avatar, clock, deskOf, duration, h, icon, icons, login, 
 
 const $ = (id) => document.getElementById(id);
 
-// A dashboard only looks on: it subscribes, and beats for nobody.
+// A dashboard only looks on: it beats for nobody.
 
 const url = login('admin');
-const presence = new Presence({ url });
+const presence = new Presence({ url, beat: false, groups: ['agents'], include: 'offline' });
 let store = null;
 
 const view = { only: '', search: '', sort: 'status' };
@@ -187,7 +187,7 @@ function tell({ member, previous }) {
   }
 }
 
-const LIVE = { connecting: ['wait', 'Connecting'], live: ['live', 'Live'], stale: ['warn', 'Reconnecting'] };
+const LIVE = { reconnecting: ['wait', 'Connecting'], live: ['live', 'Live'], stale: ['warn', 'Reconnecting'] };
 
 function live() {
   const [shape, words] = LIVE[store.live];
@@ -235,13 +235,13 @@ async function count() {
 setInterval(count, 3000);
 
 if (await streamAllowed(5)) {
-  store = presence.subscribe({ groups: ['agents'], includeOffline: true });
-  store.addEventListener('change', ({ detail }) => {
+  store = presence.start();
+  store.on('members', (detail) => {
     for (const { member } of detail.changes) sessions.set(member.user, member.sessions);
     list();
     detail.changes.forEach(tell);
   });
-  store.addEventListener('live', live);
+  store.on('live', live);
   live();
 } else {
   put($('summary'), 'Five tabs of this demo follow the server already. Close one and reload: a browser has six connections to a site over HTTP/1.1.');

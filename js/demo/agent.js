@@ -23,7 +23,7 @@ const sources = new Set();
 const env = {
   fetch(url, init) {
     if (cut) return Promise.reject(new TypeError('The network is cut'));
-    if (pretend !== null) {
+    if (pretend !== null && init.body) {
       const body = JSON.parse(init.body);
       if ('active_ms_ago' in body) body.active_ms_ago = Math.max(body.active_ms_ago, Math.round(performance.now() - pretend));
       init = { ...init, body: JSON.stringify(body) };
@@ -39,8 +39,12 @@ const env = {
   },
 };
 
-const presence = new Presence({ url: login(user), meta: { name: nameOf(user), desk: deskOf(user) }, env });
-let store = null;
+const follows = await streamAllowed(3);
+const presence = new Presence({
+  url: login(user), meta: { name: nameOf(user), desk: deskOf(user) }, groups: ['agents'], include: 'offline',
+  stream: follows, worker: '/src/worker.js', env,
+});
+const store = follows ? presence : null;
 
 // The page
 
@@ -118,14 +122,16 @@ function note(kind, text, by = fired, reply = '') {
   while ($('rows').childElementCount > 60) $('rows').lastElementChild.remove();
 }
 
-presence.on('beat', ({ reason: by }) => { fired = by; });
-presence.on('reply', ({ reply, rtt }) => {
+presence.on('beat', ({ phase, reason: by }) => { if (phase === 'sent') fired = by; });
+presence.on('beat', ({ phase, reply, rtt_ms: rtt }) => {
+  if (phase !== 'answered') return;
   failure = null;
   beats.push({ at: performance.now(), ok: true });
-  note('', STATUS[reply.status] + (reply.manual ? ', set by hand' : ''), fired, `${rtt.toFixed(rtt < 10 ? 1 : 0)} ms`);
+  note('', STATUS[reply.status] + (reply.manual ? ', set by hand' : ''), fired, `${rtt} ms`);
   show();
 });
-presence.on('fail', ({ error, status, retry_ms }) => {
+presence.on('beat', ({ phase, error, status, retry_ms }) => {
+  if (phase !== 'failed') return;
   failure = performance.now() + retry_ms;
   beats.push({ at: performance.now(), ok: false });
   note('bad', { network: 'no connection', timeout: 'no answer in time', reply: 'an answer that makes no sense', status: `refused with ${status}` }[error]);
@@ -146,7 +152,7 @@ const LINK = {
   idle: ['good', 'live', 'Connected, idle'], background: ['good', 'live', 'Connected'], frozen: ['off', 'offline', 'Frozen'],
   retrying: ['bad', 'warn', 'Reconnecting'], denied: ['bad', 'warn', 'Not logged in'], leaving: ['off', 'offline', 'Leaving'],
 };
-const LIVE = { connecting: ['wait', 'Connecting'], live: ['live', 'Live'], stale: ['warn', 'Not live'] };
+const LIVE = { reconnecting: ['wait', 'Connecting'], live: ['live', 'Live'], stale: ['warn', 'Not live'] };
 
 function pill(id, kind, shape, words) {
   put($(`${id}-text`), words);
@@ -218,7 +224,7 @@ function tick() {
   if (store?.live === 'live') for (const time of $('team').querySelectorAll('[data-since]')) put(time, line(store.member(time.dataset.since), now));
 }
 
-presence.on('reply', ({ rtt }) => put($('f-rtt'), `${rtt.toFixed(rtt < 10 ? 1 : 0)} ms`));
+presence.on('beat', ({ phase, rtt_ms: rtt }) => phase === 'answered' && put($('f-rtt'), `${rtt} ms`));
 
 // The last minute as a line: a peak for each answer, a cross for each failure.
 
@@ -269,13 +275,12 @@ presence.start();
 show();
 setInterval(tick, matchMedia('(prefers-reduced-motion: reduce)').matches ? 1000 : 250);
 
-if (await streamAllowed(3)) {
-  store = presence.subscribe({ groups: ['agents'], includeOffline: true });
-  store.addEventListener('change', () => {
+if (store) {
+  store.on('members', () => {
     team();
     tick();
   });
-  store.addEventListener('live', live);
+  store.on('live', live);
   live();
 } else {
   $('live').hidden = true;

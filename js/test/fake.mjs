@@ -4,6 +4,7 @@
  */
 import { webcrypto } from 'node:crypto';
 
+import * as follower from '../src/follower.js';
 import { Presence } from '../presence.js';
 
 globalThis.crypto ??= webcrypto;
@@ -44,10 +45,14 @@ export class World {
   window = new Target();
   document = Object.assign(new Target(), { visibilityState: 'visible' });
   stored = new Map();
+  /** What all tabs of a browser have in common; a test may give it to several. */
+  browser = null;
   requests = [];
   streams = [];
   /** What the server says; a test puts its own. */
   answer = () => this.reply();
+  /** ... to a HEAD of the stream. */
+  head = () => ({ status: 503, body: {} });
   #timer = 0;
   #hanging = new Set();
 
@@ -100,6 +105,16 @@ export class World {
           this.readyState = 2;
         }
       },
+      follower: () => Promise.resolve(follower),
+      fetchLater: undefined,
+      sendBeacon: undefined,
+      BroadcastChannel: undefined,
+      Worker: undefined,
+      PerformanceObserver: undefined,
+      locks: undefined,
+      navigation: undefined,
+      location: undefined,
+      shared: undefined,
       window: this.window,
       document: this.document,
       storage: {
@@ -107,12 +122,13 @@ export class World {
         setItem: (key, value) => this.stored.set(key, value),
         removeItem: (key) => this.stored.delete(key),
       },
+      ...this.browser?.env(this),
     };
   }
 
   presence(options = {}) {
     const { env, ...rest } = options;
-    return new Presence({ env: { ...this.env(), ...env }, ...rest });
+    return new Presence({ env: { ...this.env(), ...env }, stream: false, ...rest });
   }
 
   /** Beats that the server got, without goodbyes. */
@@ -167,6 +183,7 @@ export class World {
   }
 
   #fetch(url, init) {
+    if (init.method === 'HEAD') return Promise.resolve(response(this.head(url)));
     const body = JSON.parse(init.body);
     this.requests.push({ url, init, body, at: this.wall });
     const answer = this.answer(body);
@@ -183,6 +200,100 @@ export class World {
     }
     if (typeof answer.then === 'function') return answer.then((a) => response(a));
     return Promise.resolve(response(answer));
+  }
+}
+
+/**
+ * What the tabs of one browser share: channels, locks, storage.  Messages and
+ * locks come in a microtask, as late as a browser has them at the earliest.
+ */
+export class Browser {
+  channels = new Set();
+  locks = new Map();
+  stored = new Map();
+  tabs = new Set();
+
+  env(world) {
+    const browser = this;
+    this.tabs.add(world);
+    return {
+      BroadcastChannel: class {
+        constructor(name) {
+          this.name = name;
+          this.world = world;
+          browser.channels.add(this);
+        }
+
+        postMessage(message) {
+          const data = structuredClone(message);
+          if (!browser.channels.has(this)) throw new DOMException('closed', 'InvalidStateError');
+          for (const other of browser.channels) {
+            if (other === this || other.name !== this.name || other.world.deaf) continue;
+            Promise.resolve().then(() => browser.channels.has(other) && other.onmessage?.({ data }));
+          }
+        }
+
+        close() {
+          browser.channels.delete(this);
+        }
+      },
+      locks: {
+        request: (name, given, fn = given) => {
+          const { signal, steal } = typeof given === 'object' ? given : {};
+          if (signal && steal) return Promise.reject(new DOMException('both', 'NotSupportedError'));
+          return new Promise((resolve, reject) => {
+            const queue = browser.locks.get(name) ?? [];
+            const entry = { fn, resolve, reject, granted: false, world };
+            browser.locks.set(name, queue);
+            signal?.addEventListener('abort', () => {
+              if (entry.granted) return;
+              queue.splice(queue.indexOf(entry), 1);
+              reject(new DOMException('aborted', 'AbortError'));
+            });
+            if (steal) {
+              const [holder] = queue;
+              if (holder?.granted) queue.shift().reject(new DOMException('stolen', 'AbortError'));
+              queue.unshift(entry);
+            } else {
+              queue.push(entry);
+            }
+            browser.#grant(queue);
+          });
+        },
+      },
+      shared: {
+        getItem: (key) => this.stored.get(key) ?? null,
+        setItem: (key, value) => this.#store(world, key, value),
+        removeItem: (key) => this.#store(world, key, null),
+      },
+    };
+  }
+
+  holder(name) {
+    return this.locks.get(name)?.find(({ granted }) => granted)?.world;
+  }
+
+  held(part) {
+    return [...this.locks].filter(([name, queue]) => name.includes(part) && queue.length).length;
+  }
+
+  #grant(queue) {
+    const [entry] = queue;
+    if (!entry || entry.granted) return;
+    entry.granted = true;
+    Promise.resolve().then(() => entry.fn({})).then((value) => {
+      if (queue[0] !== entry) return;
+      queue.shift();
+      entry.resolve(value);
+      this.#grant(queue);
+    });
+  }
+
+  #store(world, key, newValue) {
+    const oldValue = this.stored.get(key) ?? null;
+    if (newValue === null) this.stored.delete(key);
+    else this.stored.set(key, newValue);
+    for (const tab of this.tabs) if (tab !== world) tab.window.fire('storage', { key, oldValue, newValue });
   }
 }
 

@@ -9,7 +9,9 @@ const error = (status, props = {}, headers = {}) => ({
 
 const heard = (presence, type) => {
   const seen = [];
-  presence.on(type, (detail) => seen.push(detail));
+  const phase = { fail: 'failed', skip: 'skipped' }[type];
+  if (phase) presence.on('beat', (detail) => detail.phase === phase && seen.push(detail));
+  else presence.on(type, (detail) => seen.push(detail));
   return seen;
 };
 
@@ -62,7 +64,7 @@ test('a beat carries the whole state', async () => {
   assert.equal(second.active_ms_ago, 25000);
   assert.equal(second.next_ms, 25000);
   assert.deepEqual(first.meta, { desk: 4 });
-  assert.equal(second.diag.by, 'timer');
+  assert.equal(second.diag.fired, 'timer');
   assert.ok(JSON.stringify(second).length < 4096);
   assert.equal(second.status, undefined);
 });
@@ -258,7 +260,7 @@ test('a ping beats when a beat is due, and only then', async () => {
   presence.wake('ping');
   await settle();
   assert.equal(world.beats.length, 2);
-  assert.equal(world.beats[1].diag.by, 'ping');
+  assert.equal(world.beats[1].diag.fired, 'ping');
   presence.wake('ping');
   assert.equal(world.beats.length, 2);
 });
@@ -290,7 +292,7 @@ test('hiding tells at once that beats may come slowly, showing that they do not'
   assert.equal(world.beats.length, 3);
   assert.equal(world.beats[2].visible, true);
   assert.equal(world.beats[2].next_ms, 25000);
-  assert.equal(world.beats[2].diag.by, 'visible');
+  assert.equal(world.beats[2].diag.fired, 'visible');
 });
 
 test('flicker does not flood', async () => {
@@ -349,7 +351,7 @@ test('after sleep the first timer beats', async () => {
   world.window.fire('pointerdown');
   await settle();
   assert.equal(world.beats.length, 2);
-  assert.equal(world.beats[1].diag.wall_ms - world.beats[1].diag.mono_ms, 3600000);
+  assert.equal(world.beats[1].diag.wall_ms - world.beats[1].diag.since_ms, 3600000);
 });
 
 test('a wall clock that is set back delays nothing', async () => {
@@ -369,14 +371,14 @@ test('idle after the server\'s threshold, and back at once', async () => {
   await world.pass(309000);
   assert.equal(presence.state, 'online');
   await world.pass(1000);
-  assert.deepEqual(states, [{ state: 'idle', previous: 'online' }]);
+  assert.deepEqual(states, [{ state: 'idle', previous: 'online', link: 'online', activity: 'idle' }]);
   const before = world.beats.length;
   await world.pass(2000);
   world.window.fire('keydown');
   await settle();
   assert.equal(world.beats.length, before + 1);
   assert.equal(world.beats.at(-1).active_ms_ago, 0);
-  assert.equal(world.beats.at(-1).diag.by, 'activity');
+  assert.equal(world.beats.at(-1).diag.fired, 'activity');
   assert.equal(presence.state, 'online');
 });
 
@@ -531,9 +533,9 @@ test('where fetch has no keepalive, the beacon says it', async () => {
 
 test('stop says goodbye and leaves nothing behind', async () => {
   const world = new World();
-  const presence = await started(world);
-  presence.subscribe();
+  const presence = await started(world, { stream: true });
   await world.pass(1000);
+  assert.equal(world.stream.readyState, 0);
   presence.stop();
   await settle();
   assert.equal(world.requests.at(-1).body.leave, true);
@@ -632,17 +634,34 @@ test('tells what it does', async () => {
   const world = new World();
   const presence = world.presence();
   const events = [];
-  for (const type of ['state', 'beat', 'reply', 'recovered']) presence.on(type, (d) => events.push([type, d]));
+  for (const type of ['state', 'beat', 'recovered']) presence.on(type, (d) => events.push([d.phase ?? type, d]));
   world.answer = () => world.reply({ recovered: { reason: 'missed', at: 5 } });
   presence.start();
   await settle();
-  assert.deepEqual(events.map(([type]) => type), ['state', 'beat', 'reply', 'recovered', 'state']);
-  assert.deepEqual(events[0][1], { state: 'starting', previous: 'stopped' });
+  assert.deepEqual(events.map(([type]) => type), ['state', 'sent', 'answered', 'recovered', 'state']);
+  assert.deepEqual(events[0][1], { state: 'starting', previous: 'stopped', link: 'starting', activity: 'active' });
   assert.equal(events[1][1].reason, 'start');
   assert.deepEqual(events[3][1], { reason: 'missed', at: 5 });
   assert.equal(presence.sent, 1);
   assert.equal(presence.answered, 1);
   assert.equal(presence.nextIn, 25000);
+});
+
+test('tells why there is no beat', async () => {
+  const world = new World();
+  const presence = await started(world);
+  const skipped = heard(presence, 'skip');
+  presence.wake('ping');
+  world.window.fire('online');
+  world.answer = () => undefined;
+  await world.pass(25100);
+  presence.wake('ping');
+  await world.pass(9000);
+  await world.pass(3000);
+  presence.wake('ping');
+  presence.wake('timer');
+  assert.deepEqual(skipped.map(({ reason, why }) => [reason, why]), [
+    ['ping', 'too-soon'], ['online', 'too-soon'], ['ping', 'in-flight'], ['ping', 'in-flight']]);
 });
 
 test('knows the server\'s time', async () => {

@@ -5,256 +5,318 @@ import { World, member, settle } from './fake.mjs';
 
 const STATE = { members: [member('a')], more: false, server_time: 1790000000000 };
 
-const open = (world, filter, presence = world.presence()) => {
-  const store = presence.subscribe(filter);
-  return { presence, store };
+/** One that only looks on. */
+const open = async (world, options) => {
+  const presence = world.presence({ beat: false, stream: true, ...options }).start();
+  await settle();
+  return presence;
 };
 
-const lively = (world, filter) => {
-  const both = open(world, filter);
+const lively = async (world, options) => {
+  const presence = await open(world, options);
   world.stream.open();
   world.stream.send('presence_state', STATE, 'e-1');
-  return both;
+  return presence;
 };
 
 const query = (world) => Object.fromEntries(world.stream.url.searchParams);
 
-test('asks for what is wanted', () => {
+test('asks for what is wanted', async () => {
   const world = new World();
-  open(world, { groups: ['agents', 'a b'], users: ['x&y'], includeOffline: true });
+  await open(world, { groups: ['agents', 'a b'], users: ['x&y'], include: 'offline', mode: 'full' });
   assert.equal(world.stream.url.pathname, '/presence/stream');
   assert.equal(world.stream.url.search, '?groups=agents,a%20b&users=x%26y&include=offline');
-  open(world, { mode: 'count' });
+  await open(world, { mode: 'count' });
   assert.deepEqual(query(world), { mode: 'count' });
-  open(world);
+  await open(world);
   assert.equal(world.stream.url.search, '');
+  assert.equal(world.beats.length, 0);
+});
+
+test('follows oneself, when it is known who that is', async () => {
+  const world = new World();
+  const presence = world.presence({ stream: 'self', groups: ['agents'] }).start();
+  assert.equal(world.streams.length, 0);
+  await settle();
+  assert.deepEqual(query(world), { users: 'agent-7', session: presence.session });
 });
 
 test('is bound to the session when there is one', async () => {
   const world = new World();
-  const { presence } = open(world);
-  assert.equal(query(world).session, undefined);
-  presence.start();
+  const presence = world.presence({ stream: true }).start();
   await settle();
   assert.equal(query(world).session, world.beats[0].session);
-  assert.equal(world.streams[0].readyState, 2);
+  presence.stop();
+  assert.equal(world.stream.readyState, 2);
 });
 
-test('is live only with a state', () => {
+test('is live only with a state', async () => {
   const world = new World();
-  const { store } = open(world);
-  assert.equal(store.live, 'connecting');
+  const presence = await open(world);
+  assert.deepEqual([presence.live, presence.ready, presence.link], ['reconnecting', false, 'starting']);
   world.stream.open();
-  assert.equal(store.live, 'connecting');
+  assert.equal(presence.live, 'reconnecting');
   world.stream.send('presence_state', { ...STATE, more: true });
-  assert.equal(store.live, 'connecting');
+  assert.equal(presence.live, 'reconnecting');
   world.stream.send('presence_state', STATE, 'e-1');
-  assert.equal(store.live, 'live');
-  assert.equal(store.member('a').status, 'online');
+  assert.deepEqual([presence.live, presence.ready, presence.link], ['live', true, 'online']);
+  assert.equal(presence.member('a').status, 'online');
 });
 
-test('follows diffs and counts', () => {
+test('follows diffs and counts', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
+  const seen = [];
+  presence.on('members', (detail) => seen.push(detail));
   world.stream.send('presence_diff', { changes: [{ type: 'enter', member: member('b') }], server_time: 1 }, 'e-2');
-  assert.equal(store.counts.online, 2);
-  const { store: counts } = open(world, { mode: 'count' });
+  assert.equal(presence.counts.online, 2);
+  assert.deepEqual([seen[0].reset, seen[0].changes[0].member.user], [false, 'b']);
+  const counts = await open(world, { mode: 'count' });
+  world.stream.open();
   world.stream.send('presence_count', { online: 9, away: 0, busy: 0, dnd: 0, offline: 0, server_time: 1 }, 'e-2');
   assert.equal(counts.counts.online, 9);
   assert.equal(counts.live, 'live');
 });
 
-test('a cut connection is stale at once; the first try is left to EventSource', async () => {
+test('a cut connection is not live at once, and stale when it stays cut', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
+  const seen = [];
+  presence.on('live', ({ live }) => seen.push(live));
   world.stream.fail(true);
-  assert.equal(store.live, 'stale');
-  await world.pass(1000);
-  assert.equal(world.streams.length, 1);
+  assert.equal(presence.live, 'reconnecting');
+  assert.equal(presence.link, 'retrying');
+  assert.equal(world.stream.readyState, 2);
+  await world.pass(9000);
+  assert.equal(presence.live, 'reconnecting');
+  await world.pass(1100);
+  assert.equal(presence.live, 'stale');
+  await world.pass(1500);
   world.stream.open();
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
+  assert.deepEqual(seen, ['reconnecting', 'stale', 'live']);
 });
 
-test('the second try has backoff and resumes from the last id', async () => {
+test('resumes from the last id, with jitter and not by EventSource\'s own, which has none', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.stream.send('presence_diff', { changes: [], server_time: 1 }, 'e-7');
   world.stream.fail(true);
-  world.stream.fail(true);
   assert.equal(world.stream.readyState, 2);
-  await world.pass(700);
+  await world.pass(1000);
   assert.equal(world.streams.length, 1);
-  await world.pass(100);
+  await world.pass(200);
   assert.equal(world.streams.length, 2);
   assert.equal(query(world).last_event_id, 'e-7');
-  assert.equal(store.live, 'stale');
-  assert.equal(store.member('a').status, 'online');
+  assert.equal(presence.live, 'reconnecting');
+  assert.equal(presence.member('a').status, 'online');
 });
 
-test('a refusal does not end it; delays grow and start again after success', async () => {
+test('a 5xx does not end it; delays grow and start again after success', async () => {
   const world = new World();
-  open(world);
+  await open(world);
   const delays = [];
-  for (let i = 0; i < 7; i++) {
+  for (let i = 0; i < 6; i++) {
     const before = world.mono;
     world.stream.fail();
     const count = world.streams.length;
-    while (world.streams.length === count) await world.pass(250);
+    while (world.streams.length === count) await world.pass(50);
     delays.push(world.mono - before);
   }
-  assert.deepEqual(delays, [750, 1500, 3000, 6000, 12000, 22500, 22500]);
+  assert.deepEqual(delays, [1100, 2200, 4400, 8800, 13750, 13750]);
   world.stream.open();
   world.stream.send('presence_state', STATE, 'e-1');
   world.stream.fail();
-  await world.pass(800);
-  assert.equal(world.streams.length, 9);
+  await world.pass(1200);
+  assert.equal(world.streams.length, 8);
+});
+
+test('a stream that is refused for a while waits as long as it is told', async () => {
+  const world = new World();
+  world.head = () => ({ status: 503, body: {}, headers: { 'Retry-After': '20' } });
+  await open(world);
+  world.stream.fail();
+  await world.pass(19900);
+  assert.equal(world.streams.length, 1);
+  await world.pass(1200);
+  assert.equal(world.streams.length, 2);
+});
+
+test('who looks on and is refused is denied, once', async () => {
+  for (const status of [401, 403]) {
+    const world = new World();
+    world.head = () => ({ status, body: {} });
+    const presence = await open(world);
+    const denied = [];
+    presence.on('denied', (detail) => denied.push(detail));
+    world.stream.fail();
+    await world.pass(600000);
+    assert.deepEqual(denied, [{ status, problem: null }]);
+    assert.equal(presence.state, 'denied');
+    assert.equal(presence.live, 'stale');
+    assert.equal(world.streams.length, 1);
+    assert.equal(world.timers.size, 0);
+    presence.start();
+    await settle();
+    assert.equal(world.streams.length, 2);
+  }
+});
+
+test('a stream that is refused does not stop the beats', async () => {
+  const world = new World();
+  world.head = () => ({ status: 403, body: {} });
+  const presence = world.presence({ stream: true, groups: ['vips'] }).start();
+  await settle();
+  world.stream.fail();
+  await world.pass(55000);
+  assert.equal(presence.link, 'online');
+  assert.equal(world.beats.length, 3);
+  assert.equal(world.streams.length, 1);
+  await world.pass(10000);
+  assert.equal(world.streams.length, 2);
 });
 
 test('silence for longer than two intervals is a dead connection', async () => {
   const world = new World();
-  const { presence, store } = lively(world);
-  presence.start();
+  const presence = world.presence({ stream: true }).start();
   await settle();
   world.stream.open();
+  world.stream.send('presence_state', STATE, 'e-1');
   world.stream.send('ping', { server_time: world.wall });
-  assert.equal(store.live, 'live');
   await world.pass(54900);
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
   await world.pass(200);
-  assert.equal(store.live, 'stale');
-  await world.pass(1000);
+  assert.equal(presence.live, 'stale');
+  await world.pass(1500);
   assert.equal(query(world).last_event_id, 'e-1');
   presence.stop();
 });
 
-test('a looker-on learns the interval from the state', async () => {
+test('learns the interval from the state', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.stream.send('presence_state', { members: [], more: false, interval_ms: 60000 }, 'e-2');
   await world.pass(131900);
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
   await world.pass(200);
-  assert.equal(store.live, 'stale');
+  assert.equal(presence.live, 'stale');
 });
 
-test('a looker-on learns the interval from the pings, by the server\'s clock', async () => {
+test('learns the interval from the pings, by the server\'s clock', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.stream.send('ping', { server_time: 1790000000000 });
   world.stream.send('ping', { server_time: 1790000005000 });
   await world.pass(10900);
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
   await world.pass(200);
-  assert.equal(store.live, 'stale');
+  assert.equal(presence.live, 'stale');
 });
 
 test('pings that come in a burst do not make it nervous', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   for (const i of [0, 1, 2, 3, 3]) world.stream.send('ping', { server_time: 1790000000000 + i * 25000 });
   await world.pass(50000);
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
   assert.equal(world.streams.length, 1);
 });
 
 test('a connection that never opens is tried again', async () => {
   const world = new World();
-  open(world);
+  await open(world);
   await world.pass(7900);
   assert.equal(world.streams.length, 1);
-  await world.pass(1000);
+  await world.pass(1300);
   assert.equal(world.streams.length, 2);
   assert.equal(world.streams[0].readyState, 2);
 });
 
 test('waking up after a long time does not trust the connection', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.sleep(3600000);
-  world.window.fire('focus');
+  world.window.fire('online');
   assert.equal(world.streams.length, 2);
   assert.equal(query(world).last_event_id, 'e-1');
-  assert.equal(store.live, 'stale');
+  assert.notEqual(presence.live, 'live');
   world.stream.open();
-  assert.equal(store.live, 'live');
+  assert.equal(presence.live, 'live');
 });
 
 test('waking up does not wait for the backoff', async () => {
   const world = new World();
-  open(world);
+  await open(world);
   world.stream.fail();
+  await settle();
   world.window.fire('online');
   assert.equal(world.streams.length, 2);
 });
 
 test('waking up leaves a good connection alone', async () => {
   const world = new World();
-  lively(world);
+  await lively(world);
   await world.pass(20000);
   world.window.fire('focus');
   world.document.fire('resume');
-  assert.equal(world.streams.length, 1);
-  world.stream.fail(true);
-  await world.pass(1100);
-  world.window.fire('pointerdown');
   assert.equal(world.streams.length, 1);
 });
 
 test('a ping brings a beat when one is due', async () => {
   const world = new World();
-  const { presence } = open(world);
-  presence.start();
+  world.presence({ stream: true }).start();
   await settle();
   world.stream.open();
   world.stall(25000);
   world.stream.send('ping', { server_time: world.wall });
   await settle();
   assert.equal(world.beats.length, 2);
-  assert.equal(world.beats[1].diag.by, 'ping');
+  assert.equal(world.beats[1].diag.fired, 'ping');
 });
 
 test('what is not the protocol leads to a new state, not to a broken one', async () => {
   for (const junk of ['{"members":', '{}', 'null']) {
     const world = new World();
-    const { store } = lively(world);
+    const presence = await lively(world);
     world.stream.send('presence_state', junk, 'e-9');
-    assert.equal(store.live, 'stale');
-    assert.equal(store.member('a').status, 'online');
-    await world.pass(1000);
+    assert.equal(presence.live, 'reconnecting');
+    assert.equal(presence.member('a').status, 'online');
+    await world.pass(1200);
     assert.equal(query(world).last_event_id, undefined);
   }
 });
 
 test('half a state is dropped when the connection is', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.stream.send('presence_state', { ...STATE, members: [member('ghost')], more: true });
   world.stream.fail(true);
+  await world.pass(1200);
   world.stream.open();
   world.stream.send('presence_state', { ...STATE, members: [member('b')] }, 'e-2');
-  assert.deepEqual([...store.members.keys()], ['b']);
+  assert.deepEqual([...presence.members.keys()], ['b']);
 });
 
 test('an old connection has nothing more to say', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   const old = world.stream;
   world.stream.fail();
-  await world.pass(1000);
+  await world.pass(1200);
   old.send('presence_state', { ...STATE, members: [] }, 'e-0');
   old.onerror();
   old.onerror();
-  assert.equal(store.member('a').status, 'online');
-  assert.equal(store.lastId, 'e-1');
+  await settle();
+  assert.equal(presence.member('a').status, 'online');
   assert.equal(world.stream.readyState, 0);
 });
 
 test('is closed when the page goes and opened when it comes back', async () => {
   const world = new World();
-  const { store } = lively(world);
+  const presence = await lively(world);
   world.window.fire('pagehide', { persisted: true });
   assert.equal(world.stream.readyState, 2);
-  assert.equal(store.live, 'stale');
+  assert.equal(presence.live, 'stale');
   await world.pass(60000);
   assert.equal(world.streams.length, 1);
   world.window.fire('pageshow', { persisted: true });
@@ -262,32 +324,64 @@ test('is closed when the page goes and opened when it comes back', async () => {
   assert.equal(query(world).last_event_id, 'e-1');
 });
 
-test('close ends it and leaves nothing behind', async () => {
+test('stop ends it and leaves nothing behind', async () => {
   const world = new World();
-  const { store } = lively(world);
-  store.close();
+  const presence = await lively(world);
+  presence.stop();
   assert.equal(world.stream.readyState, 2);
-  assert.equal(store.live, 'stale');
+  assert.equal(presence.live, 'stale');
+  assert.equal(presence.member('a').status, 'online');
   assert.equal(world.timers.size, 0);
   assert.equal(world.window.listeners.length, 0);
+  assert.equal(world.requests.length, 0);
   await world.pass(100000);
   assert.equal(world.streams.length, 1);
 });
 
-test('where there is no EventSource it stays connecting', () => {
+test('where there is no EventSource nothing is live, and beats go on', async () => {
   const world = new World();
-  const store = world.presence({ env: { EventSource: undefined } }).subscribe();
-  assert.equal(store.live, 'connecting');
+  const presence = world.presence({ stream: true, env: { EventSource: undefined } }).start();
+  await world.pass(60000);
+  assert.equal(presence.live, 'stale');
+  assert.equal(presence.link, 'online');
+  assert.equal(world.beats.length, 3);
 });
 
 test('denied: the stream ends with the session', async () => {
   const world = new World();
-  const { presence, store } = lively(world);
-  world.answer = () => ({ status: 401, body: {} });
-  presence.start();
+  const presence = world.presence({ stream: true }).start();
   await settle();
+  world.answer = () => ({ status: 401, body: {} });
+  await world.pass(25100);
   assert.equal(presence.state, 'denied');
-  assert.equal(store.live, 'stale');
+  assert.equal(presence.live, 'stale');
   assert.equal(world.stream.readyState, 2);
   assert.equal(world.timers.size, 0);
+});
+
+test('who is called offline while they are there says so at once', async () => {
+  const world = new World();
+  world.presence({ stream: true }).start();
+  await settle();
+  world.stream.open();
+  world.stream.send('presence_state', { ...STATE, members: [member('agent-7')] }, 'e-1');
+  await world.pass(3000);
+  world.stream.send('presence_diff', { changes: [
+    { type: 'leave', member: member('agent-7', { status: 'offline', reason: 'missed' }) }], server_time: 1 }, 'e-2');
+  await settle();
+  assert.equal(world.beats.length, 2);
+  assert.equal(world.beats[1].diag.fired, 'stream');
+});
+
+test('the part that follows is asked for again when it could not be loaded', async () => {
+  const world = new World();
+  let fails = true;
+  const { follower } = world.env();
+  const env = { follower: () => (fails ? Promise.reject(new TypeError('no connection')) : follower()) };
+  world.presence({ stream: true, env }).start();
+  await settle();
+  assert.equal(world.streams.length, 0);
+  fails = false;
+  await world.pass(25100);
+  assert.equal(world.streams.length, 1);
 });

@@ -1,0 +1,79 @@
+import { NEVER } from './clock.js';
+
+/**
+ * What the client knows about its own timing: the `diag` of a beat, from which
+ * the server names the cause when one is late (docs/protocol.md).
+ */
+export class Evidence {
+  /** Round trip of the last answered beat, ms. */
+  rtt = 0;
+  /** The last failure, as in `diag`. */
+  error = '';
+
+  #clock; #sums = { hidden: 0, frozen: 0, slept: 0 }; #since = { hidden: null, frozen: null }; #drift = 0;
+
+  /** @param {import('./clock.js').Clock} clock */
+  constructor(clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * The page is hidden, or frozen, from now on; or it is not any more.
+   *
+   * @param {'hidden'|'frozen'} what
+   * @param {boolean} is
+   */
+  is(what, is) {
+    const since = this.#since[what];
+    if (since) this.#sums[what] += this.#clock.ago(since);
+    this.#since[what] = is ? this.#clock.mark() : null;
+  }
+
+  /** @param {number} ms */
+  slept(ms) {
+    this.#sums.slept += ms;
+  }
+
+  /** @param {number} rtt  ms */
+  answered(rtt) {
+    this.rtt = rtt;
+    this.error = '';
+    this.#drift = 0;
+    this.#sums = { hidden: 0, frozen: 0, slept: 0 };
+    for (const what of /** @type {const} */ (['hidden', 'frozen'])) if (this.#since[what]) this.#since[what] = this.#clock.mark();
+  }
+
+  /**
+   * @param {string} fired  what fires the beat
+   * @param {import('./clock.js').Mark} last  the last attempt
+   * @param {number} late  how late it is, ms
+   * @param {number} failed  attempts since the last answer
+   * @param {object} rest
+   */
+  report(fired, last, late, failed, rest) {
+    const { wall, mono } = this.#clock.mark();
+    this.#drift = Math.max(this.#drift, late);
+    for (const what of /** @type {const} */ (['hidden', 'frozen'])) this.is(what, !!this.#since[what]);
+    const { hidden, frozen, slept } = this.#sums;
+    const known = last !== NEVER;
+    const diag = {
+      fired,
+      since_ms: known && mono - last.mono,
+      wall_ms: known && wall - last.wall,
+      drift_ms: this.#drift,
+      failed,
+      error: failed && this.error,
+      rtt_ms: this.rtt,
+      hidden_ms: hidden,
+      frozen_ms: frozen,
+      slept_ms: slept,
+      ...rest,
+    };
+    for (const name in diag) {
+      if (typeof diag[name] === 'number') diag[name] = Math.round(diag[name]);
+      // what is not there need not be told
+      if (!diag[name]) delete diag[name];
+    }
+    return diag;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The way to the server: requests with cookies or a token, and a last word of
+ * a page that goes.
+ */
+export class Transport {
+  /** Of the location, with its last slash. */
+  url;
+
+  #env; #credentials; #ask; #token; #renewed = false;
+
+  /**
+   * @param {import('./env.js').Environment} env
+   * @param {string} url  of the location, with its last slash
+   * @param {RequestCredentials} credentials
+   * @param {(() => string|Promise<string>)} [token]
+   */
+  constructor(env, url, credentials, token) {
+    this.#env = env;
+    this.url = url;
+    this.#credentials = credentials;
+    this.#ask = token;
+  }
+
+  get withToken() {
+    return !!this.#ask;
+  }
+
+  get withCredentials() {
+    return this.#credentials === 'include';
+  }
+
+  /**
+   * A token was refused: is there a way to another?  Once, until one is
+   * accepted: a server that refuses them all must not be asked for ever.
+   */
+  renew() {
+    if (!this.#ask || this.#renewed) return false;
+    this.#renewed = true;
+    this.#token = undefined;
+    return true;
+  }
+
+  /** The token was accepted, or everything begins anew. */
+  accepted() {
+    this.#renewed = false;
+  }
+
+  /** The next request asks for a token again. */
+  forget() {
+    this.#token = undefined;
+    this.#renewed = false;
+  }
+
+  /**
+   * @param {string} path  below the location
+   * @param {RequestInit & {headers?: Record<string, string>}} [init]
+   * @returns {Promise<Response>}
+   */
+  async request(path, init) {
+    if (this.#ask) this.#token ??= await this.#ask();
+    return this.#env.fetch(this.url + path, this.#init(init));
+  }
+
+  /**
+   * @param {object} body
+   * @param {RequestInit} [init]
+   */
+  post(body, init) {
+    return this.request('beat', { ...this.#post(body), ...init });
+  }
+
+  /**
+   * Outlives the page.  By fetch, not by beacon, which blockers cancel while
+   * it returns true; at once, since the page has no time for a new token.
+   *
+   * @param {object} body
+   */
+  farewell(body) {
+    const beacon = () => this.#env.sendBeacon?.(this.url + 'beat', JSON.stringify(body));
+    try {
+      if (globalThis.Request && !('keepalive' in Request.prototype)) beacon();
+      else this.#env.fetch(this.url + 'beat', this.#init({ ...this.#post(body), keepalive: true })).catch(beacon);
+    } catch { /* nobody is left who could be told */ }
+  }
+
+  /**
+   * A beat that the browser sends later, even if the page is frozen.
+   *
+   * @param {object} body
+   * @param {number} ms
+   * @param {AbortSignal} signal
+   * @returns {{activated: boolean}|undefined}
+   */
+  later(body, ms, signal) {
+    try {
+      return this.#env.fetchLater?.(this.url + 'beat', this.#init({ ...this.#post(body), activateAfter: ms, signal }));
+    } catch { /* over its quota, or forbidden */ }
+  }
+
+  #post(body) {
+    return { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  }
+
+  #init({ headers, ...init } = /** @type {any} */ ({})) {
+    if (this.#token) headers = { ...headers, Authorization: 'Bearer ' + this.#token };
+    return { credentials: this.#credentials, cache: 'no-store', ...init, headers };
+  }
+}
