@@ -131,6 +131,7 @@ export class Feed {
     this.#up = false;
     this.#tellAll();
     this.#stream.open();
+    this.#watch();
   }
 
   #steal() {

@@ -164,13 +164,14 @@ export class Presence extends EventTarget {
     this.#link = 'starting';
     this.#active = this.#clock.mark();
     this.#clock.slept();
-    this.#listen();
+    this.#listen(true);
     this.#enter();
     return this;
   }
 
   /** Says goodbye and frees everything. */
   stop() {
+    this.#loggedOut = false;
     if (this.#running && this.#link !== 'leaving') this.#farewell();
     this.#halt('stopped');
   }
@@ -186,7 +187,6 @@ export class Presence extends EventTarget {
     const { session, doc } = this.#identity;
     this.#flight = null;
     this.#halt('stopped');
-    this.#loggedOut = true;
     this.#forget();
     try {
       env.shared?.removeItem(this.#key);
@@ -558,8 +558,8 @@ export class Presence extends EventTarget {
   #elsewhere(user) {
     if (user === null) {
       if (!this.#running || this.#user === null) return;
-      this.#halt('stopped');
       this.#loggedOut = true;
+      this.#halt('stopped');
       this.#forget();
       this.#note('logout', 'in another tab');
     } else if (this.#loggedOut || this.#link === 'denied') {
@@ -675,7 +675,7 @@ export class Presence extends EventTarget {
     this.#link = link;
     this.#frozen = false;
     this.#listening?.abort();
-    this.#listening = null;
+    if (link === 'denied' || this.#loggedOut) this.#listen();
     this.#tell();
   }
 
@@ -692,21 +692,21 @@ export class Presence extends EventTarget {
     this.#follower?.close();
   }
 
-  #listen() {
+  /** @param {boolean} [all]  or nothing but logins in other tabs */
+  #listen(all) {
     const { window, document } = this.#env;
+    this.#listening?.abort();
     const { signal } = this.#listening = new AbortController();
     const on = (target, type, fn) => target?.addEventListener?.(type, fn, { passive: true, capture: true, signal });
+    on(window, 'storage', ({ key, newValue }) => key === this.#key && this.#elsewhere(newValue));
+    if (!all) return;
     on(document, 'visibilitychange', () => this.#turned());
     on(document, 'freeze', () => this.#freeze());
     on(document, 'resume', () => this.wake('resume'));
     on(window, 'pagehide', () => this.#depart());
     on(window, 'pageshow', ({ persisted }) => persisted && this.wake('pageshow'));
     on(window, 'online', () => this.wake('online'));
-    on(window, 'focus', ({ target }) => {
-      if (target && target !== window) return;
-      this.#touched('focus');
-    });
-    on(window, 'storage', ({ key, newValue }) => key === this.#key && this.#elsewhere(newValue));
+    on(window, 'focus', ({ target }) => (!target || target === window) && this.#touched('focus'));
     if (this.#options.beat) this.#activity.start(signal);
   }
 
