@@ -1,7 +1,7 @@
+import '../board.js';
 import { Presence } from '../presence.js';
-import {
-  ORDER, PEOPLE, STATUS, avatar, clock, deskOf, duration, h, icon, icons, login, nameOf, put, reason, statusMark, streamAllowed,
-} from './ui.js';
+import '../status.js';
+import { PEOPLE, avatar, clock, deskOf, duration, h, icon, icons, login, nameOf, put, streamAllowed } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -41,35 +41,40 @@ const env = {
 
 const follows = await streamAllowed(3);
 const presence = new Presence({
-  url: login(user), meta: { name: nameOf(user), desk: deskOf(user) }, groups: ['agents'], include: 'offline',
+  url: login(user), meta: { name: nameOf(user), title: deskOf(user) }, groups: ['agents'], include: 'offline',
   stream: follows, worker: '/src/worker.js', env,
 });
-const store = follows ? presence : null;
 
 // The page
 
 icons();
-document.title = `${nameOf(user)} – agent`;
+document.title = `${nameOf(user)} – desk`;
 put($('name'), nameOf(user));
+put($('desk'), deskOf(user));
 put($('t-user'), user);
 put($('t-doc'), presence.doc);
+$('avatar').replaceChildren(avatar(user, true));
 
-const CHOICES = [['online', 'Automatic', 'auto'], ['busy', STATUS.busy, 'busy'], ['dnd', STATUS.dnd, 'dnd'],
-  ['away', STATUS.away, 'away'], ['invisible', STATUS.invisible, 'invisible']];
+$('status').presence = presence;
 
-$('choices').append(...CHOICES.map(([value, words, shape]) => h('label', { class: 'choice' },
-  h('input', { type: 'radio', name: 'status', value, checked: value === 'online' }),
-  h('span', { 'data-status': value }, icon(shape), words))));
+const team = $('team');
+team.filter = (member) => member.user !== user;
+team.nameOf = (member) => member.meta?.name ?? nameOf(member.user);
+team.noteOf = (member) => member.text || deskOf(member.user);
+if (follows) team.presence = presence;
+else {
+  team.remove();
+  $('nobody').hidden = false;
+  put($('nobody'), 'Three agents’ tabs follow their colleagues already. A browser has six connections to a site over HTTP/1.1, and this tab keeps its own for beats.');
+}
 
-const chosen = () => $('form').elements.status.value;
-const until = () => ($('until').value && chosen() !== 'online' ? Math.round(presence.now()) + Number($('until').value) * 1000 : null);
-
-$('choices').addEventListener('change', () => presence.setStatus(chosen(), { until: until() }));
-$('until').addEventListener('change', () => chosen() !== 'online' && presence.setStatus(chosen(), { until: until() }));
-$('form').addEventListener('submit', (event) => {
+$('reply').addEventListener('submit', (event) => {
   event.preventDefault();
-  presence.setStatus(chosen(), { until: until(), text: $('text').value.trim() || null });
-  said('Note sent.');
+  const words = $('words').value.trim();
+  if (!words) return;
+  $('chat').append(h('li', { class: 'own' }, h('p', { text: words })));
+  $('chat').scrollTop = $('chat').scrollHeight;
+  $('words').value = '';
 });
 
 const toggle = (id, fn) => $(id).addEventListener('click', () => {
@@ -98,7 +103,7 @@ toggle('idle', (on) => {
 
 $('reload').addEventListener('click', () => location.reload());
 $('logout').addEventListener('click', async () => {
-  if (presence.state === 'stopped' || presence.state === 'denied') {
+  if (isOff()) {
     presence.start();
     return;
   }
@@ -108,13 +113,14 @@ $('logout').addEventListener('click', async () => {
   note('bad', told ? 'logged out' : 'could not tell the server: the session ends by silence', 'logout');
 });
 
+const isOff = () => presence.state === 'stopped' || presence.state === 'denied';
 const said = (text) => put($('said'), text);
 
 // What the client tells
 
 const beats = [];
 let fired = 'start';
-let failure = null;
+let failing = false;
 
 function note(kind, text, by = fired, reply = '') {
   $('rows').prepend(h('tr', {}, h('td', { text: clock(Date.now()) }), h('td', { text: by }), h('td', { text: reply }),
@@ -122,113 +128,57 @@ function note(kind, text, by = fired, reply = '') {
   while ($('rows').childElementCount > 60) $('rows').lastElementChild.remove();
 }
 
-presence.on('beat', ({ phase, reason: by }) => { if (phase === 'sent') fired = by; });
-presence.on('beat', ({ phase, reply, rtt_ms: rtt }) => {
-  if (phase !== 'answered') return;
-  failure = null;
-  beats.push({ at: performance.now(), ok: true });
-  note('', STATUS[reply.status] + (reply.manual ? ', set by hand' : ''), fired, `${rtt} ms`);
+const FAILED = { network: 'no connection', timeout: 'no answer in time', reply: 'an answer that makes no sense' };
+
+presence.on('beat', ({ phase, reason, reply, rtt_ms: rtt, error, status }) => {
+  if (phase === 'sent') fired = reason;
+  if (phase === 'answered') {
+    failing = false;
+    beats.push({ at: performance.now(), ok: true });
+    note('', reply.status + (reply.manual ? ', set by hand' : ''), fired, `${rtt} ms`);
+    put($('f-rtt'), `${rtt} ms`);
+  }
+  if (phase === 'failed') {
+    failing = true;
+    beats.push({ at: performance.now(), ok: false });
+    note('bad', FAILED[error] ?? `refused with ${status}`);
+  }
   show();
 });
-presence.on('beat', ({ phase, error, status, retry_ms }) => {
-  if (phase !== 'failed') return;
-  failure = performance.now() + retry_ms;
-  beats.push({ at: performance.now(), ok: false });
-  note('bad', { network: 'no connection', timeout: 'no answer in time', reply: 'an answer that makes no sense', status: `refused with ${status}` }[error]);
-  show();
-});
-presence.on('recovered', ({ reason: why }) => note('bad', `the server had thought this tab gone (${why})`));
-presence.on('rejected', ({ problem }) => {
-  note('bad', problem?.detail ?? 'the server refused this status');
-  said(problem?.detail ?? 'The server refused this status.');
-});
+presence.on('recovered', ({ reason }) => note('bad', `the server had thought this tab gone (${reason})`));
 presence.on('state', ({ state }) => {
   note('', `state: ${state}`, '–');
   show();
 });
 
-const LINK = {
-  stopped: ['off', 'offline', 'Logged out'], starting: ['wait', 'wait', 'Connecting'], online: ['good', 'live', 'Connected'],
-  idle: ['good', 'live', 'Connected, idle'], background: ['good', 'live', 'Connected'], frozen: ['off', 'offline', 'Frozen'],
-  retrying: ['bad', 'warn', 'Reconnecting'], denied: ['bad', 'warn', 'Not logged in'], leaving: ['off', 'offline', 'Leaving'],
-};
-const LIVE = { reconnecting: ['wait', 'Connecting'], live: ['live', 'Live'], stale: ['warn', 'Not live'] };
-
-function pill(id, kind, shape, words) {
-  put($(`${id}-text`), words);
-  if ($(id).dataset.shape !== shape) $(`${id}-icon`).replaceChildren(icon(shape));
-  $(id).dataset.shape = shape;
-  if (id === 'link') $(id).dataset.link = kind;
-  else $(id).dataset.live = kind;
-}
-
-let drawn = '';
-
-const deadline = () => presence.reply.deadline_ms - (presence.now() - presence.reply.server_time);
-
 function show() {
   const { reply, state } = presence;
-  const off = state === 'stopped' || state === 'denied';
-  // Past its deadline the server has given this tab up, whatever it said last.
-  const lost = state === 'retrying' && reply && deadline() <= 0;
-  const status = off || !reply || lost ? 'offline' : reply.status;
-  pill('link', ...LINK[state]);
-  put($('t-state'), state);
+  put($('f-state'), state);
   put($('t-session'), presence.session ?? '–');
-  put($('f-sent'), String(presence.sent));
-  put($('f-answered'), String(presence.answered));
-  put($('logout-text'), off ? 'Log in again' : 'Log out');
+  put($('f-answered'), `${presence.answered} of ${presence.sent}`);
+  put($('logout-text'), isOff() ? 'Log in again' : 'Log out');
   if (reply) {
     put($('f-interval'), duration(reply.interval_ms));
     put($('f-deadline'), duration(reply.deadline_ms));
     put($('f-idle'), duration(reply.idle_ms));
-    if (!presence.pending) {
-      const choice = reply.manual ?? 'online';
-      if (chosen() !== choice) $('form').elements.status.value = choice;
-    }
-  }
-  const words = off ? 'Logged out' : !reply ? 'Connecting' : STATUS[status];
-  if (drawn !== words) {
-    drawn = words;
-    $('avatar').replaceChildren(avatar(user, status, true));
-    $('own').replaceChildren(statusMark(status, words));
   }
   tick();
 }
 
 function tick() {
-  const { reply, state } = presence;
-  const now = presence.now();
-  const mine = store?.member(user);
-  let seen = '';
-  if (presence.pending) seen = 'Telling the server…';
-  else if (reply?.until) seen = `By hand, automatic again in ${duration(reply.until - now)}`;
-  else if (reply?.manual === 'invisible') seen = 'Set by hand: everybody else sees you as offline';
-  else if (reply?.manual) seen = 'Set by hand, until you change it';
-  else if (mine?.since && mine.status === reply?.status) seen = `For ${duration(now - mine.since)}`;
-  if (state === 'retrying' && reply) {
-    seen = deadline() > 0 ? `The server does not hear this tab: gone for the others in ${duration(deadline() + 999)}`
-      : 'The server does not hear this tab: the others see you as offline';
-    if ((drawn === STATUS.offline) !== (deadline() <= 0)) show();
-  }
-  put($('seen'), seen || deskOf(user));
-
+  const { reply } = presence;
   const next = presence.nextIn;
-  put($('next'), next === null ? '' : failure !== null ? `Trying again in ${duration(next + 999)}`
+  put($('next'), next === null ? '' : failing ? `Trying again in ${duration(next + 999)}`
     : next ? `Next beat in ${duration(next + 999)}` : 'Beating…');
   put($('f-active'), `${duration(pretend === null ? presence.activeAgo : performance.now() - pretend)} ago`);
-  if (reply) {
-    put($('f-reply'), `${duration(now - reply.server_time)} ago`);
-  }
+  if (reply) put($('f-reply'), `${duration(presence.now() - reply.server_time)} ago`);
   draw();
-  if (store?.live === 'live') for (const time of $('team').querySelectorAll('[data-since]')) put(time, line(store.member(time.dataset.since), now));
 }
-
-presence.on('beat', ({ phase, rtt_ms: rtt }) => phase === 'answered' && put($('f-rtt'), `${rtt} ms`));
 
 // The last minute as a line: a peak for each answer, a cross for each failure.
 
 const path = $('pulse').querySelector('path');
+const FAINT = ['starting', 'retrying', 'denied', 'stopped', 'frozen', 'leaving'];
 
 function draw() {
   const now = performance.now();
@@ -246,43 +196,9 @@ function draw() {
     mark.style.left = `${x(at) / 6}%`;
   });
   [...marks].slice(failed.length).forEach((mark) => mark.remove());
-  $('pulse').dataset.link = LINK[presence.state][0];
-}
-
-// Colleagues
-
-const line = (member, now) => (member?.status === 'offline'
-  ? `${reason(member)}${member.since ? `, ${duration(now - member.since)} ago` : ''}`
-  : member?.text || `for ${duration(now - (member?.since ?? now))}`);
-
-function team() {
-  const now = presence.now();
-  const others = [...store.members.values()].filter((m) => m.user !== user)
-    .sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || a.user.localeCompare(b.user));
-  $('team').replaceChildren(...others.map((m) => h('li', { 'data-user': m.user },
-    avatar(m.user, m.status),
-    h('span', { class: 'who' }, h('b', { text: m.meta?.name ?? nameOf(m.user) }), h('span', { 'data-since': m.user, text: line(m, now) })),
-    statusMark(m.status))));
-  put($('nobody'), others.length || !store.ready ? '' : 'Nobody else has been here yet. Open another agent from the start page.');
-}
-
-function live() {
-  pill('live', store.live, ...LIVE[store.live]);
-  $('team').classList.toggle('old', store.live !== 'live');
+  $('pulse').classList.toggle('faint', FAINT.includes(presence.state));
 }
 
 presence.start();
 show();
 setInterval(tick, matchMedia('(prefers-reduced-motion: reduce)').matches ? 1000 : 250);
-
-if (store) {
-  store.on('members', () => {
-    team();
-    tick();
-  });
-  store.on('live', live);
-  live();
-} else {
-  $('live').hidden = true;
-  put($('nobody'), 'Three agents’ tabs follow their colleagues already. A browser has six connections to a site over HTTP/1.1, and this tab keeps its own for beats.');
-}

@@ -1,8 +1,9 @@
-// The demo in a real browser: an agent's page and a dashboard.
+// The demo in a real browser: an agent's desk and a dashboard.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { checkBoth } from './lib/axe.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { Demo } from './lib/demo.mjs';
 import { Stream } from './lib/stream.mjs';
@@ -35,7 +36,7 @@ test('the demo: an agent comes, reloads, and goes', { timeout: 120_000 },
       };
       const dashboard = await open('admin.html');
       const shows = (status, ms) => dashboard.waitForSelector(
-        `tr[data-user=anna][data-status=${status}]`, { timeout: ms });
+        `.row[data-user=anna][data-status=${status}]`, { timeout: ms });
 
       const agent = await open('agent.html?agent=anna');
 
@@ -66,7 +67,7 @@ test('the demo: an agent comes, reloads, and goes', { timeout: 120_000 },
       assert.deepEqual(stream.news('anna'), ['enter', 'update', 'leave']);
 
       /* the dashboard's own view: who is watched is told once */
-      assert.equal(await dashboard.locator('#rows tr').count(), 1);
+      assert.equal(await dashboard.locator('.row').count(), 1);
       assert.deepEqual(errors, []);
       assert.deepEqual(stream.faults, []);
     } catch (error) {
@@ -78,3 +79,36 @@ test('the demo: an agent comes, reloads, and goes', { timeout: 120_000 },
       assert.deepEqual(await demo.stop(), []);
     }
   });
+
+test('the demo: no finding of axe', { timeout: 480_000 }, async () => {
+  const demo = await Demo.start();
+  const browser = await openBrowser();
+
+  try {
+    const context = await browser.newContext();
+    const findings = [];
+    const look = async (name, selector) => {
+      const page = await context.newPage();
+
+      await page.goto(demo.page(name));
+      await page.waitForSelector(selector);
+
+      return page;
+    };
+    const pages = {
+      start: await look('index.html', '.person'),
+      desk: await look('agent.html?agent=anna', '[data-status=online]'),
+      dashboard: await look('admin.html', '.row[data-user=anna]'),
+    };
+
+    for (const [name, page] of Object.entries(pages)) {
+      await page.bringToFront();
+      findings.push(...await checkBoth(page, name));
+    }
+
+    assert.deepEqual(findings, []);
+  } finally {
+    await browser.close();
+    assert.deepEqual(await demo.stop(), []);
+  }
+});

@@ -66,8 +66,8 @@ export class PresenceElement extends Base {
   }
 
   /**
-   * The Presence that is shown.  Without one the element makes its own, from
-   * its attributes, and ends it when it leaves the page.
+   * The Presence that is shown.  An element with the attribute `url` and
+   * without one makes its own, and ends it when it leaves the page.
    */
   get presence() {
     return this.#given ?? this.#own;
@@ -112,11 +112,15 @@ export class PresenceElement extends Base {
     }
     if (parts.has('link')) {
       this.#unlink();
-      if (!this.#given) this.#own = this.make();
-      for (const [type, fn] of Object.entries(this.listeners())) this.#off.push(this.presence.on(type, fn));
-      if (this.#own) this.#own.start();
-      this.linked();
+      if (!this.#given && this.hasAttribute('url')) this.#own = this.make();
+      if (this.presence) {
+        for (const [type, fn] of Object.entries(this.listeners())) this.#off.push(this.presence.on(type, fn));
+        this.#own?.start();
+        this.linked();
+      }
     }
+    // Nothing is claimed before there is anybody to ask.
+    if (this.shadowRoot.firstElementChild) this.shadowRoot.firstElementChild.hidden = !this.presence;
     this.schedule();
   }
 

@@ -108,14 +108,14 @@ button.name { cursor: pointer; }
   .tools label.pick { flex: 1 1 0; min-inline-size: 0; flex-direction: column; align-items: stretch; gap: 3px; }
   .tools label.pick .field { padding-inline: 10px 26px; background-position: right 14px center, right 9px center; }
   .head { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); }
-  .row { grid-template-columns: minmax(0, 1fr) auto; gap: 4px 12px; padding: 0 14px; block-size: 6.6em; align-content: center; }
+  .row { grid-template-columns: minmax(0, 1fr) auto; gap: 4px 12px; padding: 0 14px; block-size: 6.4em; align-content: center; }
   .lean .row { block-size: 4.2em; }
   .section { padding-inline: 14px; }
   .state-cell { text-align: end; max-inline-size: 46cqi; }
   .why { padding: 0; }
   .rest { font-size: .867em; color: var(--_soft); }
-  .rest.even { grid-column: 1; }
-  .rest.odd { grid-column: 2; text-align: end; }
+  .rest.start { grid-column: 1; }
+  .rest.end { grid-column: 2; text-align: end; }
   .rest.dull { display: none; }
   .rest[data-short]::before { content: attr(data-short) " "; }
 }

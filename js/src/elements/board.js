@@ -41,7 +41,7 @@ const MARKS = { live: 'live', connecting: 'wait', reconnecting: 'warn', stale: '
  */
 
 export class PresenceBoard extends PresenceElement {
-  static linking = ['url', 'groups', 'users', 'mode', 'include-offline', 'credentials'];
+  static linking = ['url', 'groups', 'users', 'mode', 'include-offline', 'user', 'credentials'];
   static observedAttributes = [...this.linking, 'columns', 'controls', 'selectable', 'labels', 'label', 'lang',
     'status', 'group', 'sort', 'group-by', 'announce'];
   static properties = ['presence', 'labels', 'filter', 'nameOf', 'noteOf', 'selected'];
@@ -164,9 +164,10 @@ export class PresenceBoard extends PresenceElement {
 
   make() {
     return new PresenceBoard.Client({
-      url: this.getAttribute('url') ?? undefined,
+      url: this.getAttribute('url'),
       credentials: this.getAttribute('credentials') ?? undefined,
       beat: false,
+      user: this.getAttribute('user') ?? undefined,
       groups: this.#groups,
       users: words(this.getAttribute('users')),
       mode: this.getAttribute('mode') === 'count' ? 'count' : 'full',

@@ -11,16 +11,16 @@ import { isHere } from './view.js';
 /** @typedef {import('./view.js').Entry} Entry */
 
 /**
- * Columns after the name, with their widths and by what a click on the head
- * sorts.  The first of a pair of sorts is taken first.
+ * Columns after the name: their widths, at which side they are where the board
+ * is narrow, and by what a click on the head sorts, first and then.
  */
 export const COLUMNS = {
   status: { width: 'minmax(9.5em, 1.3fr)', sorts: ['status', '-status'] },
-  since: { width: 'minmax(4.5em, .6fr)', sorts: ['-since', 'since'] },
-  beat: { width: 'minmax(7em, .8fr)', sorts: ['-missed', 'missed'] },
-  seen: { width: 'minmax(5.5em, .7fr)', sorts: ['-seen', 'seen'] },
-  groups: { width: 'minmax(6em, 1fr)' },
-  sessions: { width: '5em' },
+  since: { width: 'minmax(4.5em, .6fr)', side: 'start', sorts: ['-since', 'since'] },
+  beat: { width: 'minmax(7em, .8fr)', side: 'end', sorts: ['-missed', 'missed'] },
+  seen: { width: 'minmax(5.5em, .7fr)', side: 'end', sorts: ['-seen', 'seen'] },
+  groups: { width: 'minmax(6em, 1fr)', side: 'start' },
+  sessions: { width: '5em', side: 'end' },
 };
 
 export const NAME = { width: 'minmax(10em, 2fr)', sorts: ['name', '-name'] };
@@ -86,7 +86,7 @@ const MAKE = {
         attr(time, 'title', member.last_seen ? times.stamp(member.last_seen) : null);
         // Beats that only keep somebody there are no event of the stream:
         // without a missed one, now is when the last one was.
-        cell.classList.toggle('dull', isHere(member) && !member.missed);
+        cell.classList.toggle('dull', isHere(member));
       },
       tick({ member }, { texts, times }, now) {
         put(time, member.last_seen === null ? texts.get('board.never')
@@ -154,12 +154,12 @@ export class Row {
     this.#note = h('span', { class: 'note' });
     this.element = h('div', { class: selectable ? 'row pick' : 'row', role: 'row', part: 'row', 'data-user': user },
       h('div', { class: 'cell who', role: 'rowheader' }, this.#face, h('div', {}, this.#name, this.#note)));
-    columns.forEach((column, i) => {
-      const rest = column === 'status' ? '' : ` rest ${i % 2 ? 'even' : 'odd'}`;
-      const cell = h('div', { class: `cell${rest}`, role: 'cell', 'data-short': texts.group('board.short')[column] });
+    for (const column of columns) {
+      const { side } = COLUMNS[column];
+      const cell = h('div', { class: side ? `cell rest ${side}` : 'cell', role: 'cell', 'data-short': texts.group('board.short')[column] });
       this.#cells.push(MAKE[column](cell));
       this.element.append(cell);
-    });
+    }
     this.fill();
     return this.element;
   }

@@ -23,7 +23,7 @@ const TONES = { online: 'good', idle: 'good', background: 'good', starting: 'wai
 const MARKS = { good: 'live', wait: 'wait', bad: 'warn', off: 'offline' };
 
 export class PresenceStatus extends PresenceElement {
-  static linking = ['url', 'credentials'];
+  static linking = ['url', 'worker', 'credentials'];
   static observedAttributes = [...this.linking, 'menu', 'durations', 'statuses', 'no-text', 'labels', 'label', 'lang'];
   static properties = ['presence', 'labels'];
 
@@ -49,9 +49,10 @@ export class PresenceStatus extends PresenceElement {
 
   make() {
     return new PresenceStatus.Client({
-      url: this.getAttribute('url') ?? undefined,
+      url: this.getAttribute('url'),
       credentials: this.getAttribute('credentials') ?? undefined,
       stream: 'self',
+      worker: this.getAttribute('worker') ?? undefined,
     });
   }
 
