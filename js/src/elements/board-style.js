@@ -94,6 +94,8 @@ button.name { cursor: pointer; }
 .empty { text-align: center; padding: 48px 24px 54px; color: var(--_soft); }
 .empty > svg { inline-size: 42px; block-size: 42px; margin: 0 auto 14px; color: var(--_edge); stroke-width: 1.2; }
 .empty strong { display: block; color: var(--_text); font-size: 1.07em; font-weight: 620; margin-block-end: 4px; }
+.empty slot { display: block; }
+.empty ::slotted(*) { margin-block-start: 18px; }
 .empty .button { margin-block-start: 18px; color: var(--_text); }
 
 @container presence-board (inline-size <= 860px) {
