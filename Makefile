@@ -102,7 +102,8 @@ test:  ## all the tests, with whatever they need
 # The plain C parts, under the sanitizers.
 
 UNIT       := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*_test.c))
-UNIT_PARTS := src/ngx_http_presence_rules.c src/ngx_http_presence_clock.c
+UNIT_PARTS := $(patsubst %,src/ngx_http_presence_%.c,rules clock diagnose \
+                  record)
 UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
               -fno-sanitize-recover=all -Isrc $(WARNINGS)
 
@@ -117,7 +118,7 @@ $(BUILD)/unit/wheel_test: UNIT_FLAGS += $(patsubst %,-I$(TREE)/%,objs src/core \
 $(BUILD)/unit/wheel_test: src/ngx_http_presence_wheel.c $(TREE)/objs/Makefile
 
 .PHONY: unit
-unit: $(UNIT)  ## rules, clock, wheel: programs of t/unit
+unit: $(UNIT)  ## rules, clock, wheel, diagnose, record: t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js

@@ -39,6 +39,7 @@ enum {
     NGX_HTTP_PRESENCE_STREAM_LIFE,
     NGX_HTTP_PRESENCE_RETENTION,
     NGX_HTTP_PRESENCE_STATE_INTERVAL,
+    NGX_HTTP_PRESENCE_TRACE,
     NGX_HTTP_PRESENCE_SESSIONS,
     NGX_HTTP_PRESENCE_GROUPS,
     NGX_HTTP_PRESENCE_USER_LENGTH,
@@ -154,6 +155,9 @@ ngx_http_presence_params[NGX_HTTP_PRESENCE_NPARAMS] = {
     { ngx_string("state_interval"), 1,
       10 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_HOUR,
       ngx_http_presence_time_form " from 50ms to 1h" },
+
+    { ngx_string("trace"), 0,
+      16, 0, NGX_HTTP_PRESENCE_MAX_TRACE, "a number from 0 to 64" },
 
     { ngx_string("max_sessions"), 0,
       16, 1, NGX_HTTP_PRESENCE_MAX_SESSIONS, "a number from 1 to 1000" },
@@ -465,7 +469,7 @@ ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "unknown line \"%V\" in presence_zone \"%V\": it has "
                        "interval, misses, slack, idle, leave_grace, "
                        "max_interval, stream_life, retention, state, "
-                       "state_interval, max_sessions, max_groups, "
+                       "state_interval, trace, max_sessions, max_groups, "
                        "max_user_length, max_session_length, "
                        "max_group_length, max_text_length and "
                        "max_meta_length", &value[0], &block->zone->name);
@@ -613,6 +617,7 @@ ngx_http_presence_zone_apply(ngx_conf_t *cf, ngx_http_presence_block_t *block)
     policy->stream_life = values[NGX_HTTP_PRESENCE_STREAM_LIFE];
 
     zone->retention = values[NGX_HTTP_PRESENCE_RETENTION];
+    zone->trace = values[NGX_HTTP_PRESENCE_TRACE];
     zone->state_interval = values[NGX_HTTP_PRESENCE_STATE_INTERVAL];
 
     limits->max_sessions = values[NGX_HTTP_PRESENCE_SESSIONS];

@@ -3,13 +3,6 @@
 #include "ngx_http_presence_counters.h"
 
 
-const char *const
-ngx_http_presence_cause_names[NGX_HTTP_PRESENCE_NCAUSES] = {
-    "unknown", "throttled", "frozen", "slept", "network", "lost", "server",
-    "flood"
-};
-
-
 /* a beat comes after its interval of 25 s, or 70 s in a hidden tab */
 
 const ngx_http_presence_scale_t  ngx_http_presence_gap_scale = {

@@ -15,7 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_http_presence_cause.h"
+#include "ngx_http_presence_diagnose.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_rules.h"
 

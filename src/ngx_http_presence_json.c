@@ -51,6 +51,10 @@ static ngx_int_t ngx_http_presence_json_logout(
     ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
 static ngx_int_t ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
     const cJSON *item);
+static void ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
+    const cJSON *item);
+static void ngx_http_presence_json_ms(const cJSON *diag, const char *name,
+    ngx_http_presence_ms_t *value);
 static ngx_int_t ngx_http_presence_json_number(const cJSON *item, double max,
     int64_t *value);
 static ngx_int_t ngx_http_presence_json_string(
@@ -116,6 +120,8 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
     report->beat.seq = -1;
     report->beat.active_ago = -1;
     report->beat.next = -1;
+    report->diag.since = -1;
+    report->diag.rtt = -1;
     report->status = NGX_HTTP_PRESENCE_NSTATUSES;
 
     *field = 0;
@@ -400,11 +406,110 @@ ngx_http_presence_json_logout(ngx_http_presence_json_ctx_t *ctx,
 }
 
 
+/*
+ * Evidence, and never a reason to refuse a beat: of its members a wrong one is
+ * taken for one that is not there.
+ */
+
 static ngx_int_t
 ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
     const cJSON *item)
 {
-    return cJSON_IsObject(item) ? NGX_OK : NGX_ERROR;
+    ngx_uint_t                 i;
+    const cJSON               *fired;
+    ngx_http_presence_ms_t     failed;
+    ngx_http_presence_diag_t  *diag;
+
+    if (!cJSON_IsObject(item)) {
+        return NGX_ERROR;
+    }
+
+    diag = &ctx->report->diag;
+    failed = 0;
+
+    ngx_http_presence_json_ms(item, "since_ms", &diag->since);
+    ngx_http_presence_json_ms(item, "wall_ms", &diag->wall);
+    ngx_http_presence_json_ms(item, "rtt_ms", &diag->rtt);
+    ngx_http_presence_json_ms(item, "drift_ms", &diag->drift);
+    ngx_http_presence_json_ms(item, "hidden_ms", &diag->hidden);
+    ngx_http_presence_json_ms(item, "frozen_ms", &diag->frozen);
+    ngx_http_presence_json_ms(item, "slept_ms", &diag->slept);
+    ngx_http_presence_json_ms(item, "failed", &failed);
+
+    diag->failed = (uint32_t) ngx_min(failed, NGX_MAX_INT32_VALUE);
+
+    diag->discarded = cJSON_IsTrue(
+                         cJSON_GetObjectItemCaseSensitive(item, "discarded"));
+
+    ngx_http_presence_json_error(diag,
+                         cJSON_GetObjectItemCaseSensitive(item, "error"));
+
+    fired = cJSON_GetObjectItemCaseSensitive(item, "fired");
+
+    if (!cJSON_IsString(fired)) {
+        return NGX_OK;
+    }
+
+    for (i = NGX_HTTP_PRESENCE_FIRED_START;
+         i < NGX_HTTP_PRESENCE_FIRED_OTHER
+         && ngx_strcmp(fired->valuestring, ngx_http_presence_fired_names[i])
+            != 0;
+         i++)
+    {
+        /* void */
+    }
+
+    diag->fired = (uint8_t) i;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
+    const cJSON *item)
+{
+    ngx_int_t   status;
+    ngx_uint_t  i;
+
+    if (!cJSON_IsString(item)) {
+        return;
+    }
+
+    for (i = NGX_HTTP_PRESENCE_ERROR_NETWORK;
+         i <= NGX_HTTP_PRESENCE_ERROR_REPLY;
+         i++)
+    {
+        if (ngx_strcmp(item->valuestring, ngx_http_presence_error_names[i])
+            == 0)
+        {
+            diag->error = (uint8_t) i;
+            return;
+        }
+    }
+
+    status = ngx_atoi((u_char *) item->valuestring,
+                      ngx_strlen(item->valuestring));
+
+    if (status >= 100 && status <= 999) {
+        diag->status = (uint16_t) status;
+        diag->error = (uint8_t) ngx_http_presence_diagnose_status(status);
+    }
+}
+
+
+/* a time of diag: one below 0 is of a wall clock that was set back */
+
+static void
+ngx_http_presence_json_ms(const cJSON *diag, const char *name,
+    ngx_http_presence_ms_t *value)
+{
+    const cJSON  *item;
+
+    item = cJSON_GetObjectItemCaseSensitive(diag, name);
+
+    (void) ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
+                                         value);
 }
 
 

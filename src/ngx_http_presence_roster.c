@@ -1,5 +1,6 @@
 #include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_trace.h"
 #include "ngx_http_presence_worst.h"
 
 
@@ -347,6 +348,8 @@ ngx_http_presence_roster_remove_user_locked(ngx_http_presence_zone_t *zone,
     if (user->note) {
         ngx_http_presence_zone_free_locked(zone, user->note);
     }
+
+    ngx_http_presence_trace_free_locked(zone, user);
 
     ngx_http_presence_zone_free_locked(zone, user);
 }

@@ -53,6 +53,7 @@ struct ngx_http_presence_user_s {
     uint8_t                          manual;
     uint8_t                          reason;
     uint8_t                          missed;
+    uint32_t                         trace;     /* place of it, 0: none */
     uint16_t                         len;
     u_char                           id[1];
 };

@@ -10,12 +10,14 @@
 #define _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_
 
 
+#include "ngx_http_presence_diagnose.h"
 #include "ngx_http_presence_roster.h"
 
 
 /* a beat's body; NULL data: the member was absent */
 typedef struct {
     ngx_http_presence_beat_t         beat;
+    ngx_http_presence_diag_t         diag;
     ngx_str_t                        session;
     ngx_str_t                        text;
     ngx_str_t                        meta;
@@ -24,6 +26,17 @@ typedef struct {
     unsigned                         leave:1;
     unsigned                         logout:1;
 } ngx_http_presence_report_t;
+
+
+/* how a beat came, for those who ask why */
+typedef struct {
+    ngx_http_presence_ms_t           gap;       /* since the last; -1: first */
+    ngx_http_presence_ms_t           deaf;      /* of it, of the server */
+    ngx_http_presence_ms_t           step;      /* after it this was due */
+    int64_t                          hole;      /* as in the evidence */
+    uint32_t                         missed;    /* beats, when it came */
+    ngx_http_presence_diagnosis_t    diagnosis;
+} ngx_http_presence_finding_t;
 
 
 /* what a beat is answered with */
@@ -35,6 +48,7 @@ typedef struct {
     ngx_http_presence_beat_e         result;
     ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
+    ngx_http_presence_finding_t      finding;
 } ngx_http_presence_answer_t;
 
 

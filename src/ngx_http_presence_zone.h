@@ -28,6 +28,7 @@
 #define NGX_HTTP_PRESENCE_MAX_META        1024
 #define NGX_HTTP_PRESENCE_MAX_GROUPS      64
 #define NGX_HTTP_PRESENCE_MAX_SESSIONS    1000
+#define NGX_HTTP_PRESENCE_MAX_TRACE       64
 
 /* places of the list of sessions that miss most beats (..._worst) */
 #define NGX_HTTP_PRESENCE_NWORST          16
@@ -110,6 +111,7 @@ typedef struct {
     ngx_http_presence_policy_t   policy;
     ngx_http_presence_limits_t   limits;
     ngx_http_presence_ms_t       retention;
+    ngx_uint_t                   trace;         /* beats of a session, 0: off */
 
     ngx_str_t                    state_file;    /* empty: none */
     ngx_http_presence_ms_t       state_interval;

@@ -158,7 +158,7 @@ intervall 25s;
 --- fails
 unknown line "intervall" in presence_zone "ZONE": it has interval, misses, slack,
 idle, leave_grace, max_interval, stream_life, retention, state, state_interval,
-max_sessions, max_groups, max_user_length, max_session_length, max_group_length,
+trace, max_sessions, max_groups, max_user_length, max_session_length, max_group_length,
 max_text_length and max_meta_length in http.conf:3
 
 

@@ -1,0 +1,434 @@
+/*
+ * The cause of a late or missing beat: each cause, and the bounds between one
+ * and the next.
+ */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ngx_http_presence_diagnose.h"
+
+
+#define STEP   25000
+#define SLACK  5000
+
+
+/* a beat that is a minute overdue, and of which nothing is known */
+
+static ngx_http_presence_evidence_t
+a_minute_late(void)
+{
+    ngx_http_presence_evidence_t  evidence;
+
+    memset(&evidence, 0, sizeof(ngx_http_presence_evidence_t));
+
+    evidence.gap = STEP + 60000;
+    evidence.step = STEP;
+    evidence.slack = SLACK;
+    evidence.hole = -1;
+
+    return evidence;
+}
+
+
+static ngx_http_presence_diag_t
+silent(void)
+{
+    ngx_http_presence_diag_t  diag;
+
+    memset(&diag, 0, sizeof(ngx_http_presence_diag_t));
+
+    diag.since = -1;
+    diag.rtt = -1;
+
+    return diag;
+}
+
+
+static void
+assert_cause(const ngx_http_presence_evidence_t *evidence,
+    const ngx_http_presence_diag_t *diag, const char *cause)
+{
+    ngx_http_presence_diagnosis_t  diagnosis;
+
+    diagnosis = ngx_http_presence_diagnose_beat(evidence, diag);
+
+    assert_true(diagnosis.late);
+    assert_string_equal(ngx_http_presence_cause_names[diagnosis.cause], cause);
+}
+
+
+static void
+test_late(void **state)
+{
+    ngx_http_presence_diag_t       diag;
+    ngx_http_presence_diagnosis_t  diagnosis;
+    ngx_http_presence_evidence_t   evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    evidence.gap = STEP + SLACK;
+    diagnosis = ngx_http_presence_diagnose_beat(&evidence, &diag);
+    assert_false(diagnosis.late);
+
+    evidence.gap++;
+    diagnosis = ngx_http_presence_diagnose_beat(&evidence, &diag);
+    assert_true(diagnosis.late);
+
+    /* its own word of when it is due counts, not the interval */
+
+    evidence.step = 70000;
+    diagnosis = ngx_http_presence_diagnose_beat(&evidence, &diag);
+    assert_false(diagnosis.late);
+}
+
+
+static void
+test_unknown(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    assert_cause(&evidence, &diag, "unknown");
+
+    /* failed in a way that is not said */
+
+    diag.failed = 2;
+    assert_cause(&evidence, &diag, "unknown");
+}
+
+
+static void
+test_throttled(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    diag.drift = 60000;
+    assert_cause(&evidence, &diag, "throttled");
+
+    /* half of the lateness is enough, less is not */
+
+    diag.drift = 30000;
+    assert_cause(&evidence, &diag, "throttled");
+
+    diag.drift = 29999;
+    assert_cause(&evidence, &diag, "unknown");
+}
+
+
+static void
+test_frozen(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    /* what was frozen is late by its timers, too */
+
+    diag.drift = 60000;
+    diag.frozen = 60000;
+    assert_cause(&evidence, &diag, "frozen");
+
+    diag.frozen = 29999;
+    diag.drift = 0;
+    assert_cause(&evidence, &diag, "unknown");
+
+    diag.frozen = 0;
+    diag.discarded = 1;
+    assert_cause(&evidence, &diag, "frozen");
+}
+
+
+static void
+test_slept(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    diag.drift = 60000;
+    diag.slept = 60000;
+    assert_cause(&evidence, &diag, "slept");
+
+    /* a page that was frozen when the machine went to sleep */
+
+    diag.frozen = 60000;
+    assert_cause(&evidence, &diag, "slept");
+
+    /* by the difference of the clocks alone */
+
+    diag = silent();
+    diag.since = 25000;
+    diag.wall = 85000;
+    assert_cause(&evidence, &diag, "slept");
+
+    /* clocks are never quite the same: 2 s are no sleep */
+
+    evidence.gap = STEP + 3000;
+    evidence.slack = 0;
+    evidence.hole = 0;
+    diag.wall = 27000;
+    assert_cause(&evidence, &diag, "unknown");
+
+    diag.wall = 27001;
+    assert_cause(&evidence, &diag, "slept");
+
+    /* a wall clock that was set back is no evidence */
+
+    diag.wall = -3600000;
+    diag.drift = 3000;
+    assert_cause(&evidence, &diag, "throttled");
+}
+
+
+static void
+test_network(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    diag.failed = 3;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_NETWORK;
+    evidence.hole = 3;
+    assert_cause(&evidence, &diag, "network");
+
+    diag.error = NGX_HTTP_PRESENCE_ERROR_TIMEOUT;
+    assert_cause(&evidence, &diag, "network");
+
+    /* a hidden page tries again as rarely as its timers let it */
+
+    diag.drift = 59000;
+    assert_cause(&evidence, &diag, "network");
+
+    /* one attempt that failed when the machine woke up explains little */
+
+    diag.failed = 1;
+    diag.slept = 50000;
+    assert_cause(&evidence, &diag, "slept");
+}
+
+
+static void
+test_network_delay(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    /* sent in time, and a minute on its way */
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    evidence.hole = 0;
+    diag.since = STEP;
+    diag.wall = STEP;
+    assert_cause(&evidence, &diag, "network");
+
+    diag.since = diag.wall = STEP + 30000;
+    assert_cause(&evidence, &diag, "network");
+
+    diag.since = diag.wall = STEP + 30001;
+    assert_cause(&evidence, &diag, "unknown");
+
+    /* "since" is of an attempt that did not come */
+
+    evidence.hole = -1;
+    diag.since = diag.wall = STEP;
+    assert_cause(&evidence, &diag, "unknown");
+}
+
+
+static void
+test_lost(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    evidence.hole = 2;
+    diag.since = STEP;
+    assert_cause(&evidence, &diag, "lost");
+
+    evidence.hole = 1;
+    assert_cause(&evidence, &diag, "unknown");
+
+    /* those that the client knows to have failed are not lost */
+
+    evidence.hole = 2;
+    diag.failed = 2;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_NETWORK;
+    assert_cause(&evidence, &diag, "network");
+
+    /* a number from nowhere proves no more than the gap has room for */
+
+    diag.failed = 0;
+    evidence.hole = INT64_MAX;
+    assert_cause(&evidence, &diag, "lost");
+}
+
+
+static void
+test_server(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    evidence.deaf = 60000;
+    assert_cause(&evidence, &diag, "server");
+
+    /* its clients could not reach it meanwhile, which is no other cause */
+
+    diag.failed = 4;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_NETWORK;
+    assert_cause(&evidence, &diag, "server");
+
+    evidence.deaf = 30000;
+    assert_cause(&evidence, &diag, "server");
+
+    evidence.deaf = 29999;
+    assert_cause(&evidence, &diag, "network");
+
+    /* it answered, but not as it should */
+
+    evidence.deaf = 0;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_FAILED;
+    assert_cause(&evidence, &diag, "server");
+
+    diag.error = NGX_HTTP_PRESENCE_ERROR_REFUSED;
+    assert_cause(&evidence, &diag, "server");
+
+    diag.error = NGX_HTTP_PRESENCE_ERROR_REPLY;
+    assert_cause(&evidence, &diag, "server");
+}
+
+
+static void
+test_flood(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    diag.failed = 2;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_TOO_MANY;
+    assert_cause(&evidence, &diag, "flood");
+}
+
+
+static void
+test_silence(void **state)
+{
+    ngx_http_presence_silence_t  silence;
+
+    (void) state;
+
+    memset(&silence, 0, sizeof(ngx_http_presence_silence_t));
+
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_UNKNOWN);
+
+    silence.failed = 1;
+    silence.error = NGX_HTTP_PRESENCE_ERROR_TIMEOUT;
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_NETWORK);
+
+    silence.error = NGX_HTTP_PRESENCE_ERROR_TOO_MANY;
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_FLOOD);
+
+    silence.error = NGX_HTTP_PRESENCE_ERROR_FAILED;
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_SERVER);
+
+    /* what its system acknowledges now says more than what failed before */
+
+    silence.acknowledged = 1;
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_FROZEN);
+}
+
+
+static void
+test_status(void **state)
+{
+    (void) state;
+
+    assert_int_equal(ngx_http_presence_diagnose_status(400),
+                     NGX_HTTP_PRESENCE_ERROR_REFUSED);
+    assert_int_equal(ngx_http_presence_diagnose_status(429),
+                     NGX_HTTP_PRESENCE_ERROR_TOO_MANY);
+    assert_int_equal(ngx_http_presence_diagnose_status(499),
+                     NGX_HTTP_PRESENCE_ERROR_REFUSED);
+    assert_int_equal(ngx_http_presence_diagnose_status(500),
+                     NGX_HTTP_PRESENCE_ERROR_FAILED);
+    assert_int_equal(ngx_http_presence_diagnose_status(302),
+                     NGX_HTTP_PRESENCE_ERROR_FAILED);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_slept),
+        cmocka_unit_test(test_network),
+        cmocka_unit_test(test_network_delay),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_server),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_status),
+    };
+
+    return cmocka_run_group_tests_name("diagnose", tests, NULL, NULL);
+}
