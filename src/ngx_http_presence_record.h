@@ -22,7 +22,7 @@
 
 typedef enum {
     NGX_HTTP_PRESENCE_RECORD_NONE = 0,
-    NGX_HTTP_PRESENCE_RECORD_ON_ITS_WAY,    /* an ordinary one */
+    NGX_HTTP_PRESENCE_RECORD_CURRENT,       /* an ordinary one */
     NGX_HTTP_PRESENCE_RECORD_OVERTAKEN,     /* by a later one */
     NGX_HTTP_PRESENCE_RECORD_LEAVE
 } ngx_http_presence_record_e;

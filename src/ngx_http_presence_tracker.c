@@ -682,7 +682,7 @@ ngx_http_presence_tracker_trace_locked(ngx_http_presence_zone_t *zone,
 
     beat.kind = !news ? NGX_HTTP_PRESENCE_RECORD_OVERTAKEN
                       : report->leave ? NGX_HTTP_PRESENCE_RECORD_LEAVE
-                                      : NGX_HTTP_PRESENCE_RECORD_ON_ITS_WAY;
+                                      : NGX_HTTP_PRESENCE_RECORD_CURRENT;
 
     ngx_http_presence_trace_beat_locked(zone, session->user, &report->session,
                                      &beat, report->beat.seq,

@@ -38,7 +38,7 @@ ordinary(void)
 
     memset(&beat, 0, sizeof(beat));
 
-    beat.kind = NGX_HTTP_PRESENCE_RECORD_ON_ITS_WAY;
+    beat.kind = NGX_HTTP_PRESENCE_RECORD_CURRENT;
     beat.cause = NGX_HTTP_PRESENCE_NO_CAUSE;
     beat.gap = 25013;
     beat.due = 25000;
