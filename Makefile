@@ -122,7 +122,7 @@ unit: $(UNIT)  ## rules, clock, wheel, diagnose, record: t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js
-js:  ## the browser client, without a browser
+js: js-build  ## the browser client, without a browser
 	@.ci/tap js '$(NODE_TEST)' $(wildcard js/test/*.test.mjs)
 
 .PHONY: t
@@ -138,6 +138,27 @@ live: $(MODULE) $(NGINX)  ## scenarios with real clients and servers (T=)
 browser: $(MODULE) $(NGINX) $(BUILD)/node/done  ## the demo in a real browser
 	@NODE_PATH=$(BUILD)/node/node_modules \
 	    .ci/tap browser '$(NODE_TEST)' $(BROWSER)
+
+# The client as a package: js/dist.  The demo serves the sources, and does
+# without.
+
+JS_SOURCES := $(filter-out js/demo/%,$(wildcard js/*.js js/*.mjs js/*.json \
+                  js/src/*.js js/src/*/*.js))
+
+.PHONY: js-build
+js-build: $(BUILD)/js/built  ## the package of the browser client: js/dist
+
+$(BUILD)/js/built: $(BUILD)/js/done $(JS_SOURCES)
+	@cd js && node build.mjs
+	@touch $@
+
+$(BUILD)/js/done: js/package.json js/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	cd $(@D) && npm ci --no-audit --no-fund --cache=$(@D)/npm
+	@rm -rf $(@D)/npm
+	@ln -sfn ../build/js/node_modules js/node_modules
+	@touch $@
 
 $(BUILD)/node/done: t/live/package.json t/live/package-lock.json
 	@mkdir -p $(@D)
@@ -162,11 +183,11 @@ lint:  ## compilers' and analyzers' findings, and style
 .PHONY: clean
 clean:  ## what was built; what was downloaded stays
 	[[ ! -d $(BUILD) ]] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian \
-	    ! -name perl ! -name node -exec rm -rf {} +
+	    ! -name perl ! -name node ! -name js -exec rm -rf {} +
 
 .PHONY: distclean
 distclean:  ## all of build/
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) js/dist js/node_modules
 
 .PHONY: help
 help:  ## this

@@ -20,7 +20,8 @@ const SEEN = 50;
  * is patched, and what it was is told to nobody.
  */
 export class Activity {
-  #env; #clock; #tell; #options; #own;
+  #env; #clock; #tell; #own;
+  /** @type {Required<ActivityOptions>|null} */ #options;
   #told = NEVER; #input = NEVER; #x = NaN; #y = NaN; #href; #seen = new Set();
 
   /**
@@ -35,7 +36,7 @@ export class Activity {
     this.#clock = clock;
     this.#tell = tell;
     this.#own = own;
-    this.#options = options && { throttle: 1000, input: true, media: true, ajax: true, routes: true,
+    this.#options = !options ? null : { throttle: 1000, input: true, media: true, ajax: true, routes: true,
       ...(options === true ? {} : options) };
   }
 
@@ -81,7 +82,7 @@ export class Activity {
   /** Has the address changed?  Where no event tells, beats ask. */
   routed() {
     const href = this.#env.location?.href;
-    if (!this.#options || !this.#options.routes || href === this.#href) return;
+    if (!this.#options?.routes || href === this.#href) return;
     this.#href = href;
     this.#once('route', href);
   }
@@ -121,7 +122,7 @@ export class Activity {
   }
 
   #count(kind) {
-    if (this.#clock.ago(this.#told) < this.#options.throttle) return;
+    if (this.#clock.ago(this.#told) < (this.#options?.throttle ?? 0)) return;
     this.#told = this.#clock.mark();
     this.#tell(kind);
   }

@@ -8,7 +8,10 @@ const STAGED = 10;
  * left beats with the browser, where that knows `fetchLater`.
  */
 export class Awake {
-  #env; #name; #release = null; #abort = null; #staged = [];
+  #env; #name;
+  /** @type {((value?: any) => void)|null} */ #release = null;
+  /** @type {AbortController|null} */ #abort = null;
+  /** @type {{activated: boolean}[]} */ #staged = [];
 
   /**
    * @param {import('./env.js').Environment} env
@@ -38,10 +41,10 @@ export class Awake {
    *   leaves one with the browser
    */
   stage(step, later) {
-    this.#abort = new AbortController();
+    const { signal } = this.#abort = new AbortController();
     this.#staged = [];
     for (let n = 1; n <= STAGED; n++) {
-      const staged = later(n * step, this.#abort.signal);
+      const staged = later(n * step, signal);
       if (!staged) break;
       this.#staged.push(staged);
     }

@@ -10,7 +10,8 @@ export class Evidence {
   /** The last failure, as in `diag`. */
   error = '';
 
-  #clock; #sums = { hidden: 0, frozen: 0, slept: 0 }; #since = { hidden: null, frozen: null }; #drift = 0;
+  #clock; #sums = { hidden: 0, frozen: 0, slept: 0 }; #drift = 0;
+  /** @type {Record<'hidden'|'frozen', import('./clock.js').Mark|null>} */ #since = { hidden: null, frozen: null };
 
   /** @param {import('./clock.js').Clock} clock */
   constructor(clock) {

@@ -16,7 +16,9 @@ export class Feed {
   /** @type {Live} */
   live = 'stale';
 
-  #env; #clock; #timeout; #host; #stream; #name = ''; #channel = null; #turn = null; #term = 0;
+  #env; #clock; #timeout; #host; #stream; #name = ''; #term = 0;
+  /** @type {any} */ #channel = null;
+  /** @type {AbortController|null} */ #turn = null;
   #up = false; #heard; #timer; #interval = 25000; #asked;
 
   /**
@@ -135,7 +137,7 @@ export class Feed {
   }
 
   #steal() {
-    this.#turn.abort();
+    this.#turn?.abort();
     this.#heard = this.#clock.mark();
     this.#join(true);
   }

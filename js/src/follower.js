@@ -13,7 +13,8 @@ export class Follower {
   /** @type {MemberStore} */
   store;
 
-  #env; #transport; #timeout; #filter; #path; #host; #feed;
+  #env; #transport; #timeout; #path; #host; #feed;
+  /** @type {import('./members.js').Filter} */ #filter;
 
   /**
    * @param {import('./env.js').Environment} env
@@ -31,7 +32,7 @@ export class Follower {
     this.#transport = transport;
     this.#timeout = timeout;
     this.#host = host;
-    this.#filter = stream === 'self' ? { users: [user] } : { groups, users, mode, include };
+    this.#filter = stream === 'self' ? { users: user === null ? [] : [user] } : { groups, users, mode, include };
     this.store = new MemberStore(this.#filter);
     this.#feed = new Feed(env, clock, timeout, {
       store: this.store,
@@ -76,7 +77,7 @@ export class Follower {
   #query(rest = {}) {
     return Object.entries({ ...this.#filter, ...rest })
       .filter(([name, value]) => value?.length && value !== 'full')
-      .map(([name, value]) => `${name}=${[].concat(value).map(encodeURIComponent).join(',')}`)
+      .map(([name, value]) => `${name}=${[value].flat().map(encodeURIComponent).join(',')}`)
       .join('&');
   }
 

@@ -15,7 +15,8 @@ export class Identity {
   /** @type {string|undefined} */
   session;
 
-  #env; #key; #born; #channel = null; #taken;
+  #env; #key; #born; #taken;
+  /** @type {any} */ #channel = null;
 
   /**
    * @param {import('./env.js').Environment} env
@@ -31,12 +32,13 @@ export class Identity {
 
   /** @returns {boolean} is the session one of before, which others may have too? */
   recall() {
-    let id = this.session, stored;
+    let id = this.session;
+    /** @type {string|null|undefined} */ let stored;
     try {
       stored = this.#env.storage?.getItem(this.#key);
     } catch { /* forbidden by the browser */ }
-    id ??= stored;
-    const known = /^[\w.~:-]{8,64}$/.test(id ?? '');
+    id ??= stored ?? '';
+    const known = /^[\w.~:-]{8,64}$/.test(id);
     this.#keep(known ? id : token(16));
     return known;
   }

@@ -44,7 +44,9 @@ export class MemberStore {
   /** Has there been a state or a count yet? */
   ready = false;
 
-  #filter; /** @type {Member[]} */ #parts = []; /** @type {Counts|null} */ #counts = null;
+  #filter;
+  /** @type {Member[]} */ #parts = [];
+  /** @type {Counts|null} */ #counts = null;
 
   /** @param {Filter} [filter] */
   constructor(filter = {}) {
@@ -58,11 +60,10 @@ export class MemberStore {
 
   /** How many members have which status. @returns {Counts} */
   get counts() {
-    if (!this.#counts) {
-      this.#counts = { online: 0, away: 0, busy: 0, dnd: 0, offline: 0 };
-      for (const { status } of this.members.values()) this.#counts[status]++;
-    }
-    return this.#counts;
+    if (this.#counts) return this.#counts;
+    const counts = this.#counts = { online: 0, away: 0, busy: 0, dnd: 0, offline: 0 };
+    for (const { status } of this.members.values()) counts[status]++;
+    return counts;
   }
 
   /** A new connection: what the old one left unfinished is void. */
@@ -79,7 +80,8 @@ export class MemberStore {
    * @returns {{reset: boolean, changes: Change[]}|null}  what it changed
    */
   apply(type, data, id) {
-    let changes = [], counts = null;
+    /** @type {Change[]} */ let changes = [];
+    /** @type {Counts|null} */ let counts = null;
     if (type === 'presence_state') {
       this.#parts.push(...data.members);
       if (data.more) return null;

@@ -103,14 +103,18 @@ export class Presence extends EventTarget {
   answered = 0;
 
   #options; #env; #clock; #scheduler; #transport; #identity; #ticker; #activity; #awake; #evidence;
-  #key; #listening = null; #claim;
+  #key; #claim;
+  /** @type {AbortController|null} */ #listening = null;
 
   /** @type {Link} */ #link = 'stopped';
   /** @type {Snapshot|undefined} */ #snapshot;
   /** @type {string|null} */ #user = null;
   /** @type {import('./follower.js').Follower|null} */ #follower = null;
   #loading = false; #frozen = false; #shown = true; #loggedOut = false;
-  #seq = 0; #active = NEVER; #flight = null; #manual = null; #log = [];
+  #seq = 0; #active = NEVER;
+  /** @type {any} */ #flight = null;
+  /** @type {{status?: ManualStatus, until?: number|null, text?: string|null}|null} */ #manual = null;
+  /** @type {string[]} */ #log = [];
 
   /** @param {Options} [options] */
   constructor(options = {}) {
@@ -179,6 +183,8 @@ export class Presence extends EventTarget {
   /**
    * Ends all sessions of the user, at once and without grace, and stops the
    * other tabs of this browser.  True if the server has confirmed it.
+   *
+   * @returns {Promise<boolean>}
    */
   async logout() {
     const env = this.#env;
@@ -232,9 +238,9 @@ export class Presence extends EventTarget {
    */
   setStatus(status, { until = null, text, meta } = {}) {
     if (status !== null && !MANUAL.includes(status)) throw new TypeError(`"${status}" is none of ${MANUAL.join(', ')}`);
-    this.#manual = { ...this.#manual };
-    if (status) Object.assign(this.#manual, { status, until: until === null ? null : Math.round(Number(until)) });
-    if (text !== undefined) this.#manual.text = text;
+    const manual = this.#manual = { ...this.#manual };
+    if (status) Object.assign(manual, { status, until: until === null ? null : Math.round(Number(until)) });
+    if (text !== undefined) manual.text = text;
     if (meta !== undefined) this.#options.meta = meta;
     this.#soon('status');
     this.#tell();
@@ -455,7 +461,8 @@ export class Presence extends EventTarget {
     const delay = this.interval * jitter;
     // Browsers wake a hidden page as rarely as once a minute: be honest.
     const body = this.#body(reason, this.#hidden ? Math.max(delay, this.#maxInterval) : delay);
-    const flight = this.#flight = { at: this.#clock.mark(), reason, jitter, manual: this.#manual, abort: new AbortController(), done: undefined };
+    /** @type {any} */
+    const flight = this.#flight = { at: this.#clock.mark(), reason, jitter, manual: this.#manual, abort: new AbortController() };
     this.#shown = !this.#hidden;
     this.sent++;
     this.#emit('beat', { phase: 'sent', reason, body });
@@ -516,6 +523,7 @@ export class Presence extends EventTarget {
     this.#scheduler.settle();
   }
 
+  /** @param {{error: string, status?: number, problem?: any, cause?: any, wait?: number, renewed?: boolean}} failure */
   #fail({ error, status = 0, problem = null, cause = null, wait = 0, renewed = false }) {
     const reason = this.#flight?.reason;
     this.#flight = null;

@@ -15,7 +15,8 @@ export class Scheduler {
   last = NEVER;
 
   #env; #clock; #host; #limit;
-  #on = false; #timer; #due = NEVER; #notBefore = NEVER; #urgent = ''; #flight = null;
+  #on = false; #timer; #due = NEVER; #notBefore = NEVER; #urgent = '';
+  /** @type {import('./clock.js').Mark|null} */ #flight = null;
 
   /**
    * @param {import('./env.js').Environment} env

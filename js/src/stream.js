@@ -10,7 +10,8 @@ export class Stream {
   interval = 25000;
 
   #env; #clock; #host; #timeout;
-  #source = null; #timer; #heard; #ping = 0; #failed = 0;
+  /** @type {any} */ #source = null;
+  #timer; #heard; #ping = 0; #failed = 0;
 
   /**
    * @param {import('./env.js').Environment} env

@@ -29,12 +29,13 @@ export function work() {
  * error that comes later; then there is none.
  */
 export class Ticker {
-  #env; #urls; #tick; #worker = null; #ms;
+  #env; #urls; #tick; #ms;
+  /** @type {any} */ #worker = null;
 
   /**
    * @param {import('./env.js').Environment} env
-   * @param {boolean|string|URL} [worker]  URL of worker.js, tried first; true: a blob; false: none
-   * @param {() => void} [tick]
+   * @param {boolean|string|URL} worker  URL of worker.js, tried first; true: a blob; false: none
+   * @param {() => void} tick
    */
   constructor(env, worker, tick) {
     this.#env = env;
@@ -70,7 +71,7 @@ export class Ticker {
     } catch {
       failed();
     }
-    if (!given) URL.revokeObjectURL(url);
+    if (!given) URL.revokeObjectURL(String(url));
   }
 
   /** Ticks in so many milliseconds. @param {number} ms */

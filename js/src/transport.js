@@ -53,7 +53,7 @@ export class Transport {
 
   /**
    * @param {string} path  below the location
-   * @param {RequestInit & {headers?: Record<string, string>}} [init]
+   * @param {RequestInit} [init]
    * @returns {Promise<Response>}
    */
   async request(path, init) {
