@@ -31,8 +31,12 @@ await Promise.all([
   // What is loaded later stays a file of its own.
   esbuild.build({ ...common, format: 'esm', entryPoints: { presence: 'src/presence.js' }, external: ['./follower.js'] }),
   esbuild.build({ ...common, format: 'esm', entryPoints: { follower: 'src/follower.js', 'presence-worker': 'src/worker.js' } }),
+  // The elements use the client that the page has.
+  esbuild.build({ ...common, format: 'esm', entryPoints: ['board.js', 'status.js'], external: ['./presence.js'] }),
   esbuild.build({ ...common, format: 'iife', entryPoints: { 'presence.global': 'src/global.js' } }),
 ]);
 
-execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '--project', 'tsconfig.json'],
-  { cwd: here, stdio: 'inherit' });
+for (const project of ['tsconfig.json', 'tsconfig.types.json']) {
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '--project', project],
+    { cwd: here, stdio: 'inherit' });
+}
