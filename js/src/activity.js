@@ -29,7 +29,7 @@ export class Activity {
    * @param {import('./clock.js').Clock} clock
    * @param {ActivityOptions|boolean} options
    * @param {string} own  URL of the client's own requests, which do not count
-   * @param {(kind: string) => void} tell
+   * @param {() => void} tell
    */
   constructor(env, clock, options, own, tell) {
     this.#env = env;
@@ -56,7 +56,7 @@ export class Activity {
     }
     if (media) {
       on(window, 'timeupdate', ({ target: { paused, muted, volume } }) => {
-        if (!paused && !muted && volume && !this.#hidden) this.#count('media');
+        if (!paused && !muted && volume && !this.#hidden) this.#count();
       });
     }
     if (routes) {
@@ -68,7 +68,7 @@ export class Activity {
       const observer = new PerformanceObserver((list) => {
         for (const { initiatorType, name } of list.getEntries()) {
           if (/^(fetch|xmlhttprequest)$/.test(initiatorType) && !name.includes(this.#own)) {
-            this.#once('ajax', name.replace(/[?#].*/, ''));
+            this.#once(name.replace(/[?#].*/, ''));
           }
         }
       });
@@ -84,7 +84,7 @@ export class Activity {
     const href = this.#env.location?.href;
     if (!this.#options?.routes || href === this.#href) return;
     this.#href = href;
-    this.#once('route', href);
+    this.#once(href);
   }
 
   get #hidden() {
@@ -108,22 +108,22 @@ export class Activity {
       this.#input = this.#clock.mark();
       this.#seen.clear();
     }
-    this.#count('activity');
+    this.#count();
   }
 
   /**
    * Pages call their server and turn their routes by themselves, too.  What
    * they have done already since the person did something does not count.
    */
-  #once(kind, what) {
+  #once(what) {
     if (this.#hidden || this.#seen.has(what) || this.#seen.size >= SEEN) return;
     this.#seen.add(what);
-    this.#count(kind);
+    this.#count();
   }
 
-  #count(kind) {
+  #count() {
     if (this.#clock.ago(this.#told) < (this.#options?.throttle ?? 0)) return;
     this.#told = this.#clock.mark();
-    this.#tell(kind);
+    this.#tell();
   }
 }

@@ -133,7 +133,7 @@ export class Presence extends EventTarget {
     });
     this.#evidence = new Evidence(clock);
     this.#awake = new Awake(env, `${this.#key} awake ${this.#identity.doc}`);
-    this.#activity = new Activity(env, clock, activity, path, (kind) => this.#touched(kind));
+    this.#activity = new Activity(env, clock, activity, path, () => this.#touched('activity'));
     this.#ticker = new Ticker(env, worker, () => this.wake('worker'));
     this.#scheduler = new Scheduler(env, clock, timeout, {
       wake: (reason) => this.wake(reason),
@@ -225,7 +225,7 @@ export class Presence extends EventTarget {
 
   /** The person just did something that this page cannot see. */
   touch() {
-    this.#touched('touch');
+    this.#touched('activity');
   }
 
   /**
@@ -752,6 +752,8 @@ export class Presence extends EventTarget {
     this.#evidence.is('frozen', false);
     // A beat that was not sent was never numbered.
     this.#seq -= this.#awake.unstage();
+    // A copy of this tab could not be told that its session has an owner.
+    if (this.#options.beat) this.#identity.claim();
     if (this.#follower) this.#follow();
   }
 
@@ -784,7 +786,7 @@ export class Presence extends EventTarget {
     const idle = this.activeAgo >= this.#idle;
     this.#active = this.#clock.mark();
     if (this.#link === 'leaving') this.#back(kind);
-    else if (idle && this.#options.beat) this.#soon(EAGER.test(kind) ? kind : 'activity');
+    else if (idle && this.#options.beat) this.#soon(kind);
     this.wake(kind);
   }
 

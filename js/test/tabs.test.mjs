@@ -236,13 +236,13 @@ test('a duplicate of a frozen tab gives way when that comes back', async () => {
   const tabs = new Tabs();
   const first = await tabs.open();
   await tabs.pass(2000);
+  first.document.fire('freeze');
   first.deaf = first.gone = true;
   const copy = await tabs.open({}, first.stored);
   await tabs.pass(3000);
   assert.equal(copy.beats[0].session, first.beats[0].session);
   first.deaf = first.gone = false;
-  first.window.fire('pagehide', { persisted: true });
-  first.window.fire('pageshow', { persisted: true });
+  first.document.fire('resume');
   await tabs.pass(200);
   assert.equal(first.tab.session, first.beats[0].session);
   assert.notEqual(copy.tab.session, first.tab.session);
