@@ -142,7 +142,7 @@ ngx_http_presence_filter_key(ngx_pool_t *pool,
     ngx_str_t    key;
     ngx_uint_t   i;
 
-    len = sizeof("eoc////") + filter->self.len;
+    len = sizeof("eoct////") + filter->self.len;
 
     for (i = 0; i < filter->ngroups; i++) {
         len += 1 + filter->groups[i].len;
@@ -168,6 +168,7 @@ ngx_http_presence_filter_key(ngx_pool_t *pool,
     *p++ = filter->everybody ? 'e' : '-';
     *p++ = filter->offline ? 'o' : '-';
     *p++ = filter->count ? 'c' : '-';
+    *p++ = filter->trace ? 't' : '-';
 
     p = ngx_http_presence_filter_key_names(p, filter->groups, filter->ngroups);
 

@@ -18,6 +18,7 @@ typedef struct {
     unsigned                  everybody:1;
     unsigned                  offline:1;
     unsigned                  count:1;
+    unsigned                  trace:1;  /* follows the one user in "users" */
 } ngx_http_presence_filter_t;
 
 

@@ -15,6 +15,9 @@
 #define NGX_HTTP_PRESENCE_GATHER         50     /* milliseconds at most */
 #define NGX_HTTP_PRESENCE_GATHER_PER_MS  20     /* subscribers for each */
 
+/* beats wake nobody: whoever follows a user looks for them, milliseconds */
+#define NGX_HTTP_PRESENCE_FOLLOW         200
+
 /* readers come back spread over so many milliseconds after a shutdown */
 #define NGX_HTTP_PRESENCE_RETRY          2000
 
@@ -26,6 +29,8 @@ static void ngx_http_presence_hub_gathered(ngx_event_t *ev);
 static void ngx_http_presence_hub_deliver_now(ngx_http_presence_hub_t *hub);
 static void ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
     ngx_http_presence_cursor_t to, ngx_http_presence_ms_t wall, size_t len);
+static void ngx_http_presence_hub_pump(ngx_http_presence_audience_t *audience);
+static void ngx_http_presence_hub_follow(ngx_event_t *ev);
 static void ngx_http_presence_hub_ping(ngx_event_t *ev);
 static void ngx_http_presence_hub_ping_slot(ngx_http_presence_hub_t *hub,
     ngx_queue_t *slot);
@@ -76,6 +81,11 @@ ngx_http_presence_hub_init_worker(ngx_http_presence_zone_t *zone,
     hub->gather.data = &hub->owner;
     hub->gather.log = cycle->log;
     hub->gather.cancelable = 1;
+
+    hub->follow.handler = ngx_http_presence_hub_follow;
+    hub->follow.data = &hub->owner;
+    hub->follow.log = cycle->log;
+    hub->follow.cancelable = 1;
 
     hub->ping.handler = ngx_http_presence_hub_ping;
     hub->ping.data = &hub->owner;
@@ -215,6 +225,10 @@ ngx_http_presence_hub_subscribe(ngx_http_presence_subscriber_t *sub,
     ngx_queue_insert_tail(&sub->audience->subscribers, &sub->queue);
     ngx_queue_insert_tail(&hub->slots[(hub->slot + hub->nslots - 1)
                                       % hub->nslots], &sub->ping);
+
+    if (filter->trace && !hub->follow.timer_set) {
+        ngx_add_timer(&hub->follow, NGX_HTTP_PRESENCE_FOLLOW);
+    }
 
     if (!hub->ping.timer_set) {
         ngx_add_timer(&hub->ping, hub->zone->policy.interval / hub->nslots);
@@ -391,6 +405,11 @@ ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
             continue;
         }
 
+        if (audience->filter->trace) {
+            ngx_http_presence_hub_pump(audience);
+            continue;
+        }
+
         payload = len ? ngx_http_presence_sse_changes(hub->zone,
                                                       audience->filter,
                                                       hub->batch, len, to,
@@ -443,6 +462,69 @@ ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
         if (payload) {
             ngx_http_presence_payload_release(payload);
         }
+    }
+}
+
+
+/* has each of the audience look for itself what there is to be told */
+
+static void
+ngx_http_presence_hub_pump(ngx_http_presence_audience_t *audience)
+{
+    ngx_queue_t                      todo;
+    ngx_http_presence_subscriber_t  *sub;
+
+    /* to end one stream may end others, of the same connection */
+
+    ngx_queue_init(&todo);
+    ngx_queue_add(&todo, &audience->subscribers);
+    ngx_queue_init(&audience->subscribers);
+
+    while (!ngx_queue_empty(&todo)) {
+        sub = ngx_queue_data(ngx_queue_head(&todo),
+                             ngx_http_presence_subscriber_t, queue);
+
+        ngx_queue_remove(&sub->queue);
+        ngx_queue_insert_tail(&audience->subscribers, &sub->queue);
+
+        sub->behind = 1;
+
+        if (ngx_http_presence_subscriber_pump(sub) != NGX_OK) {
+            ngx_http_presence_subscriber_finalize(sub, NGX_ERROR);
+        }
+    }
+}
+
+
+static void
+ngx_http_presence_hub_follow(ngx_event_t *ev)
+{
+    ngx_connection_t *owner = ev->data;
+
+    ngx_uint_t                     followed;
+    ngx_queue_t                   *q;
+    ngx_http_presence_hub_t       *hub;
+    ngx_http_presence_audience_t  *audience;
+
+    hub = owner->data;
+    followed = 0;
+
+    for (q = ngx_queue_head(&hub->audiences);
+         q != ngx_queue_sentinel(&hub->audiences);
+         q = ngx_queue_next(q))
+    {
+        audience = ngx_queue_data(q, ngx_http_presence_audience_t, queue);
+
+        if (audience->filter->trace
+            && !ngx_queue_empty(&audience->subscribers))
+        {
+            ngx_http_presence_hub_pump(audience);
+            followed = 1;
+        }
+    }
+
+    if (followed && !ngx_exiting) {
+        ngx_add_timer(ev, NGX_HTTP_PRESENCE_FOLLOW);
     }
 }
 

@@ -41,6 +41,8 @@ struct ngx_http_presence_hub_s {
     ngx_msec_t                     delivered;
     ngx_event_t                    gather;
 
+    ngx_event_t                    follow;      /* looks for beats */
+
     ngx_event_t                    ping;
     ngx_uint_t                     slot;
     ngx_uint_t                     nslots;

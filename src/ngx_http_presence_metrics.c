@@ -84,7 +84,8 @@ static const char *const  ngx_http_presence_beat_names[] = {
 };
 
 static const char *const  ngx_http_presence_event_names[] = {
-    "presence_state", "presence_diff", "presence_count", "ping", "retry"
+    "presence_state", "presence_diff", "presence_count", "ping", "retry",
+    "presence_trace"
 };
 
 static const char *const  ngx_http_presence_resume_names[] = {

@@ -119,17 +119,19 @@ ngx_http_presence_record_round(ngx_http_presence_ms_t value,
     unsigned mantissa, unsigned exponent)
 {
     unsigned  shift, most;
-    uint64_t  v, full;
+    uint64_t  v, full, half;
 
     v = (value > 0) ? (uint64_t) value : 0;
     full = ((uint64_t) 1 << mantissa) - 1;
     most = (1u << exponent) - 1;
 
-    for (shift = 0; shift < most && (v >> shift) > full; shift++) {
-        /* void */
+    half = 0;
+
+    for (shift = 0; shift < most && (v + half) >> shift > full; shift++) {
+        half = (uint64_t) 1 << shift;
     }
 
-    v >>= shift;
+    v = (v + half) >> shift;
 
     return ((uint64_t) shift << mantissa) | (v > full ? full : v);
 }

@@ -62,13 +62,24 @@ ngx_http_presence_stream_handler(ngx_http_request_t *r,
 
     ngx_http_presence_stream_resume(r, sub);
 
+    return ngx_http_presence_stream_open(r, sub, &filter);
+}
+
+
+ngx_int_t
+ngx_http_presence_stream_open(ngx_http_request_t *r,
+    ngx_http_presence_subscriber_t *sub,
+    const ngx_http_presence_filter_t *filter)
+{
+    ngx_int_t  rc;
+
     rc = ngx_http_presence_stream_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
     }
 
-    if (ngx_http_presence_hub_subscribe(sub, &filter) != NGX_OK) {
+    if (ngx_http_presence_hub_subscribe(sub, filter) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_subscriber.h"
+#include "ngx_http_presence_story.h"
 
 
 /* members of one presence_state, which is rendered under the lock */
@@ -23,8 +24,14 @@ ngx_http_presence_subscriber_pump(ngx_http_presence_subscriber_t *sub)
     while ((sub->state || sub->behind)
            && !ngx_http_presence_subscriber_is_busy(sub))
     {
-        payload = sub->state ? ngx_http_presence_subscriber_next_state(sub)
-                             : ngx_http_presence_subscriber_next_changes(sub);
+        if (sub->audience->filter->trace) {
+            payload = ngx_http_presence_story_next(sub);
+
+        } else {
+            payload = sub->state
+                      ? ngx_http_presence_subscriber_next_state(sub)
+                      : ngx_http_presence_subscriber_next_changes(sub);
+        }
 
         if (payload == NULL) {
             return NGX_ERROR;

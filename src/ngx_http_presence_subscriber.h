@@ -22,7 +22,8 @@ struct ngx_http_presence_subscriber_s {
     ngx_buf_t                      buf;
     off_t                          sent;        /* when last looked at */
 
-    uint64_t                       walk;        /* next part of the state */
+    uint64_t                       walk;        /* next part of the state; or
+                                                   mark of the trace told */
     ngx_str_t                      user;
     ngx_str_t                      session;     /* bound to it, or empty */
     ngx_msec_int_t                 ago;         /* peer acknowledged; < 0: no */

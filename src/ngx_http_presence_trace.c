@@ -421,7 +421,8 @@ ngx_http_presence_trace_read_user(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_trace_t *trace,
     ngx_http_presence_ms_t now)
 {
-    uint32_t                             place;
+    uint32_t                             place, key;
+    ngx_str_t                            id;
     ngx_uint_t                           i;
     ngx_http_presence_clock_t           *clock;
     ngx_http_presence_session_t         *session;
@@ -485,6 +486,28 @@ ngx_http_presence_trace_read_user(ngx_http_presence_zone_t *zone,
         }
 
         ngx_http_presence_trace_read_beats(ring, trace->now, told);
+    }
+
+    /* sessions of which nothing is traced yet, as after a restart */
+
+    for (session = user->sessions; session; session = session->next) {
+
+        if (session->len == 0 || session->ended) {
+            continue;
+        }
+
+        id.len = session->len;
+        id.data = session->id;
+        key = ngx_http_presence_trace_key(&id);
+
+        if (ngx_http_presence_trace_find(zone, user, key) == NULL
+            && trace->nsessions < NGX_HTTP_PRESENCE_TRACE_SESSIONS)
+        {
+            told = &trace->sessions[trace->nsessions++];
+            told->key = key;
+
+            ngx_http_presence_trace_read_session(zone, session, told);
+        }
     }
 
     if (trace->nchanges
