@@ -101,7 +101,9 @@ ngx_http_presence_stream_open(ngx_http_request_t *r,
         }
     }
 
-    if (ngx_http_presence_subscriber_pump(sub) != NGX_OK) {
+    if (ngx_http_presence_subscriber_pump(sub) != NGX_OK
+        || ngx_http_presence_subscriber_flush(sub) != NGX_OK)
+    {
         ngx_http_finalize_request(r, NGX_ERROR);
     }
 

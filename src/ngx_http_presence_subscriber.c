@@ -52,6 +52,25 @@ ngx_http_presence_subscriber_pump(ngx_http_presence_subscriber_t *sub)
 
 
 ngx_int_t
+ngx_http_presence_subscriber_flush(ngx_http_presence_subscriber_t *sub)
+{
+    ngx_http_request_t  *r;
+
+    r = sub->request;
+
+    if (r->connection->sent || ngx_http_presence_subscriber_is_busy(sub)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_subscriber_sent(sub);
+}
+
+
+ngx_int_t
 ngx_http_presence_subscriber_send(ngx_http_presence_subscriber_t *sub,
     ngx_http_presence_payload_t *payload, ngx_uint_t last)
 {

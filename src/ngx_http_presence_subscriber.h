@@ -41,6 +41,14 @@ struct ngx_http_presence_subscriber_s {
 ngx_int_t ngx_http_presence_subscriber_pump(
     ngx_http_presence_subscriber_t *sub);
 
+/*
+ * Sends the header of the response if nothing has gone out with it: to a
+ * reader that has missed nothing, the open connection is the news.  NGX_ERROR:
+ * the caller has to finalize the request.
+ */
+ngx_int_t ngx_http_presence_subscriber_flush(
+    ngx_http_presence_subscriber_t *sub);
+
 /* is there something that has not gone out yet? */
 ngx_uint_t ngx_http_presence_subscriber_is_busy(
     ngx_http_presence_subscriber_t *sub);

@@ -92,6 +92,26 @@ for (const target of PROTOCOLS) {
 }
 
 
+for (const target of PROTOCOLS) {
+  scenario(`who resumes and missed nothing is told at once, ${target}`,
+    { zone: { interval: 60_000, max_interval: 60_000 } },
+    async (scene) => {
+      const dash = await scene.dashboard({ target });
+      const cut = now();
+
+      dash.cut();
+      await dash.again();
+
+      /* not with the next ping */
+      assert.ok(now() - cut < 30_000);
+      assert.equal(dash.status, 200);
+      await scene.beat('ann');
+      await dash.waitForChange('ann', 'enter', SECOND);
+      assert.equal(dash.states.length, 1);
+    });
+}
+
+
 scenario('R22 cut during a change, again and again: each told once', {},
   async (scene) => {
     const dash = await scene.dashboard({ groups: 'agents' });
