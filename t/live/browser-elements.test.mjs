@@ -97,7 +97,7 @@ test('board: each state of it, and no finding of axe', { timeout: 480_000 },
     await page.evaluate(() => presence.go('reconnecting'));
     await drawn(page);
     assert.equal(await text(page, '.mark'), 'Reconnecting');
-    assert.match(await text(page, '.notice'), /^The connection is lost/);
+    await page.getByText('The connection is lost').waitFor();
     await look('reconnecting');
     await page.evaluate(() => presence.go('stale'));
     await drawn(page);
@@ -396,6 +396,7 @@ test('status: choosing, expiry, note, connection, and no finding of axe',
 
     await own.locator('label', { hasText: 'Busy' }).click();
     assert.deepEqual(await asked(1), { status: 'busy', until: null });
+    await drawn(page);
     assert.equal(await own.locator('.hint').textContent(), 'Telling the server…');
     await page.evaluate(() => presence.answer({ status: 'busy', manual: 'busy' }));
     await drawn(page);

@@ -24,6 +24,9 @@ const AHEAD = 8;
 const SAY_AFTER = 1500;
 const SAY_EVERY = 6000;
 
+/** Without a connection for so long, ms, more is said than by the mark. */
+const LOST = 2000;
+
 const CONTROLS = ['summary', 'live', 'counts', 'search', 'group', 'group-by', 'sort'];
 const TONES = { live: 'good', connecting: 'wait', reconnecting: 'bad', stale: 'bad' };
 const MARKS = { live: 'live', connecting: 'wait', reconnecting: 'warn', stale: 'warn' };
@@ -73,6 +76,8 @@ export class PresenceBoard extends PresenceElement {
   #compare; #collator;
   /** When it stopped being live: times stand still from then on. */
   #stoppedAt = null;
+  /** For so long that people are told more than by the mark? */
+  #lost = false;
   #problem = null;
 
   #dom = null;
@@ -190,6 +195,7 @@ export class PresenceBoard extends PresenceElement {
   linked() {
     this.#problem = null;
     this.#stoppedAt = null;
+    this.#lost = false;
     this.#names.clear();
     this.#again();
     this.#turned();
@@ -436,12 +442,12 @@ export class PresenceBoard extends PresenceElement {
   #turned() {
     const { live, presence } = this;
     if (live === 'live') {
-      if (this.#stoppedAt !== null) this.#announce(this.texts?.get('board.saidLive'));
+      if (this.#lost) this.#announce(this.texts?.get('board.saidLive'));
       this.#stoppedAt = null;
+      this.#lost = false;
       this.#problem = null;
-    } else if (presence.ready && this.#stoppedAt === null) {
-      this.#stoppedAt = presence.now();
-      this.#announce(this.texts?.get('board.saidLost'));
+    } else if (presence.ready) {
+      this.#stoppedAt ??= presence.now();
     }
     if (presence.state !== 'denied' && presence.state !== 'stopped') this.#problem = null;
     this.emit('presence-live', { live });
@@ -466,6 +472,7 @@ export class PresenceBoard extends PresenceElement {
     this.#drawLive();
     if (this.#counting) {
       if (this.presence.ready) this.#drawCounts(this.#told());
+      this.tick();
       return;
     }
     if (this.presence.ready) {
@@ -731,7 +738,6 @@ export class PresenceBoard extends PresenceElement {
     setIcon(this.#dom.mark, MARKS[kind]);
     put(this.#dom.live, this.#problem ? this.texts.get('board.denied') : this.texts.get(`live.${live}`));
     this.#dom.root.classList.toggle('stale', live !== 'live' && live !== 'connecting');
-    this.#dom.notice.hidden = this.#stoppedAt === null;
   }
 
   #drawCounts(counts) {
@@ -809,9 +815,20 @@ export class PresenceBoard extends PresenceElement {
     if (!this.presence?.ready || !this.#dom) return;
     const now = this.#now;
     for (const { drawn } of this.#sections.values()) for (const row of drawn) row.tick(now);
-    if (this.#stoppedAt !== null) {
+    this.#tickLost();
+  }
+
+  /** A connection that is back at once is not worth a notice. */
+  #tickLost() {
+    const span = this.#stoppedAt === null ? 0 : this.presence.now() - this.#stoppedAt;
+    if (this.#stoppedAt !== null && !this.#lost && (span >= LOST || this.live === 'stale')) {
+      this.#lost = true;
+      this.#announce(this.texts.get('board.saidLost'));
+    }
+    this.#dom.notice.hidden = !this.#lost;
+    if (this.#lost) {
       put(this.#dom.noticeText, this.texts.get('board.lost', {
-        time: this.times.clock(this.#stoppedAt), ago: this.times.ago(this.presence.now() - this.#stoppedAt),
+        time: this.times.clock(this.#stoppedAt), ago: this.times.ago(span),
       }));
     }
   }
