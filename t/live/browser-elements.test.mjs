@@ -202,6 +202,7 @@ test('board: keyboard, selection, sorting by heads', { timeout: 60_000 },
     assert.equal(await page.locator('.name[aria-pressed=true]').count(), 1);
 
     /* to a row that is not in the tree, and back */
+    await page.setViewportSize({ width: 390, height: 844 });
     await page.keyboard.press('End');
     await until(page, () => board.shadowRoot.activeElement
       ?.closest('.row')?.getAttribute('aria-rowindex') === '501');
