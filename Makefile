@@ -135,7 +135,7 @@ live: $(MODULE) $(NGINX)  ## scenarios with real clients and servers (T=)
 	    $(wildcard t/live/*.test.mjs)))
 
 .PHONY: browser
-browser: $(MODULE) $(NGINX) $(BUILD)/node/done  ## the demo in a real browser
+browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real browser
 	@NODE_PATH=$(BUILD)/node/node_modules \
 	    .ci/tap browser '$(NODE_TEST)' $(BROWSER)
 

@@ -31,8 +31,10 @@ await Promise.all([
   // What is loaded later stays a file of its own.
   esbuild.build({ ...common, format: 'esm', entryPoints: { presence: 'src/presence.js' }, external: ['./follower.js'] }),
   esbuild.build({ ...common, format: 'esm', entryPoints: { follower: 'src/follower.js', 'presence-worker': 'src/worker.js' } }),
-  // The elements use the client that the page has.
-  esbuild.build({ ...common, format: 'esm', entryPoints: ['board.js', 'status.js'], external: ['./presence.js'] }),
+  // The elements use the client that the page has, and share what they share;
+  // the hooks use the page's React.
+  esbuild.build({ ...common, format: 'esm', entryPoints: { board: 'board.js', status: 'status.js', react: 'react.js' },
+    splitting: true, chunkNames: 'elements', external: ['./presence.js', 'react'] }),
   esbuild.build({ ...common, format: 'iife', entryPoints: { 'presence.global': 'src/global.js' } }),
 ]);
 

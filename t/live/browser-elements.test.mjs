@@ -210,6 +210,8 @@ test('board: keyboard, selection, sorting by heads', { timeout: 60_000 },
     await until(page, (user) => board.shadowRoot.activeElement
       ?.closest('.row')?.dataset.user === user, first);
 
+    await page.setViewportSize({ width: 1280, height: 900 });
+
     const head = page.getByRole('columnheader', { name: 'Since' });
 
     await head.getByRole('button').click();

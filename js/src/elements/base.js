@@ -13,7 +13,7 @@ import { Times, everySecond } from './times.js';
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 export class PresenceElement extends Base {
-  /** @type {import('../../presence.js').Presence|null} */
+  /** @type {import('../presence.js').Presence|null} */
   #given = null;
   #own = null;
   #off = [];
@@ -22,11 +22,11 @@ export class PresenceElement extends Base {
   #stale = new Set();
   #labels = null;
 
-  /** @type {Texts} */
+  /** @type {Texts} @internal */
   texts;
-  /** @type {Times} */
+  /** @type {Times} @internal */
   times;
-  /** @type {string|undefined} */
+  /** @type {string|undefined} @internal */
   locale;
 
   /** @param {string} css */
@@ -36,6 +36,7 @@ export class PresenceElement extends Base {
     root.adoptedStyleSheets = [sheet(THEME), sheet(css)];
   }
 
+  /** @internal */
   connectedCallback() {
     // What was set before the element was defined hides the accessors.
     for (const name of this.constructor.properties) {
@@ -49,6 +50,7 @@ export class PresenceElement extends Base {
     this.renew('build', 'link');
   }
 
+  /** @internal */
   disconnectedCallback() {
     // Moved to another place it is connected again by then, and goes on.
     queueMicrotask(() => {
@@ -61,6 +63,7 @@ export class PresenceElement extends Base {
     });
   }
 
+  /** @internal */
   attributeChangedCallback(name, before, now) {
     if (before !== now) this.renew(this.constructor.linking.includes(name) ? 'link' : 'build');
   }
@@ -68,6 +71,8 @@ export class PresenceElement extends Base {
   /**
    * The Presence that is shown.  An element with the attribute `url` and
    * without one makes its own, and ends it when it leaves the page.
+   *
+   * @type {import('../presence.js').Presence|null}
    */
   get presence() {
     return this.#given ?? this.#own;
@@ -79,7 +84,7 @@ export class PresenceElement extends Base {
     this.renew('link');
   }
 
-  /** Labels that replace the English ones; see labels.js for their names. */
+  /** Labels that replace the English ones; see labels.js for their names. @type {object|null} */
   get labels() {
     return this.#labels;
   }
@@ -94,6 +99,7 @@ export class PresenceElement extends Base {
    * that is set in one turn is done once.
    *
    * @param {...('build'|'link')} parts
+   * @internal
    */
   renew(...parts) {
     if (!this.#stale.size) queueMicrotask(() => this.#renew());
@@ -140,7 +146,7 @@ export class PresenceElement extends Base {
     }
   }
 
-  /** Draws with the next frame, however often it is asked for. */
+  /** Draws with the next frame, however often it is asked for. @internal */
   schedule() {
     if (!this.#frame && this.isConnected) {
       this.#frame = requestAnimationFrame(() => {
@@ -153,6 +159,7 @@ export class PresenceElement extends Base {
   /**
    * @param {string} type
    * @param {any} detail
+   * @internal
    */
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));

@@ -21,12 +21,14 @@ const TONES = { live: 'good', connecting: 'wait', reconnecting: 'bad', stale: 'b
 const MARKS = { live: 'live', connecting: 'wait', reconnecting: 'warn', stale: 'warn' };
 
 export class PresenceBoard extends PresenceElement {
+  /** Attributes that make the element's own Presence another. @internal */
   static linking = ['url', 'groups', 'users', 'mode', 'include-offline', 'user', 'credentials'];
   static observedAttributes = [...this.linking, 'columns', 'controls', 'selectable', 'labels', 'label', 'lang',
     'status', 'group', 'sort', 'group-by', 'announce'];
+  /** @internal */
   static properties = ['presence', 'labels', 'filter', 'nameOf', 'noteOf', 'selected'];
 
-  /** @type {typeof import('../../presence.js').Presence} */
+  /** @type {typeof import('../presence.js').Presence} @internal */
   static Client;
 
   /** @type {import('./view.js').View} */
@@ -34,6 +36,7 @@ export class PresenceBoard extends PresenceElement {
   #filter = null;
   #nameOf = null;
   #noteOf = null;
+  /** @type {string|null} */
   #selected = null;
 
   /** @type {Map<string, import('./list.js').Listed>} */
@@ -71,7 +74,7 @@ export class PresenceBoard extends PresenceElement {
 
   // -- for the page
 
-  /** Shows only members of which this is true. @type {((member: object) => boolean)|null} */
+  /** Shows only members of which this is true. @type {((member: import('../presence.js').Member) => boolean)|null} */
   get filter() {
     return this.#filter;
   }
@@ -81,7 +84,7 @@ export class PresenceBoard extends PresenceElement {
     this.#again();
   }
 
-  /** What a member is called; `meta.name` or else the user's id if this is null. @type {((member: object) => string)|null} */
+  /** What a member is called; `meta.name` or else the user's id if this is null. @type {((member: import('../presence.js').Member) => string)|null} */
   get nameOf() {
     return this.#nameOf;
   }
@@ -91,7 +94,7 @@ export class PresenceBoard extends PresenceElement {
     this.#again();
   }
 
-  /** The line below the name; the member's text or `meta.title` if this is null. @type {((member: object) => string)|null} */
+  /** The line below the name; the member's text or `meta.title` if this is null. @type {((member: import('../presence.js').Member) => string)|null} */
   get noteOf() {
     return this.#noteOf;
   }
@@ -101,7 +104,7 @@ export class PresenceBoard extends PresenceElement {
     this.#again();
   }
 
-  /** The user whose row is marked, or null. */
+  /** The user whose row is marked, or null. @type {string|null} */
   get selected() {
     return this.#selected;
   }
@@ -111,13 +114,14 @@ export class PresenceBoard extends PresenceElement {
     this.#list?.select(this.#selected);
   }
 
-  /** What is shown: `connecting`, `live`, `reconnecting` or `stale`. */
+  /** What is shown. @type {'connecting'|'live'|'reconnecting'|'stale'} */
   get live() {
     const { presence } = this;
     if (!presence?.ready) return 'connecting';
     return presence.live;
   }
 
+  /** @internal */
   connectedCallback() {
     super.connectedCallback();
     this.#unwatch ??= new AbortController();
@@ -127,6 +131,7 @@ export class PresenceBoard extends PresenceElement {
     addEventListener('resize', look, { passive: true, signal });
   }
 
+  /** @internal */
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#unwatch?.abort();
@@ -136,6 +141,7 @@ export class PresenceBoard extends PresenceElement {
 
   // -- what it is made of
 
+  /** @internal */
   make() {
     return new PresenceBoard.Client({
       url: this.getAttribute('url'),
@@ -149,6 +155,7 @@ export class PresenceBoard extends PresenceElement {
     });
   }
 
+  /** @internal */
   listeners() {
     return {
       members: ({ reset, changes }) => this.#changed(reset, changes),
@@ -161,6 +168,7 @@ export class PresenceBoard extends PresenceElement {
     };
   }
 
+  /** @internal */
   linked() {
     this.#problem = null;
     this.#stoppedAt = null;
@@ -170,7 +178,7 @@ export class PresenceBoard extends PresenceElement {
     this.#turned();
   }
 
-  /** The tree, without members. */
+  /** The tree, without members. @internal */
   build() {
     const { texts } = this;
     const has = this.#has();
@@ -342,7 +350,8 @@ export class PresenceBoard extends PresenceElement {
     const row = this.hasAttribute('selectable') ? this.#list.next(event) : null;
     if (!row) return;
     event.preventDefault();
-    if (!row.element) {
+    // Once more where the rows turn out to be of another height.
+    for (let tries = 0; !row.element && tries < 3; tries++) {
       this.#list.reveal(row);
       this.draw();
     }
@@ -391,6 +400,7 @@ export class PresenceBoard extends PresenceElement {
     this.schedule();
   }
 
+  /** @internal */
   draw() {
     if (!this.#dom) return;
     this.#drawLive();
@@ -530,7 +540,7 @@ export class PresenceBoard extends PresenceElement {
     return this.#stoppedAt ?? this.presence.now();
   }
 
-  /** Times that stand in what can be seen. */
+  /** Times that stand in what can be seen. @internal */
   tick() {
     if (!this.presence?.ready || !this.#dom) return;
     this.#list?.tick(this.#now);

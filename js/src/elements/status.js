@@ -23,11 +23,13 @@ const TONES = { online: 'good', idle: 'good', background: 'good', starting: 'wai
 const MARKS = { good: 'live', wait: 'wait', bad: 'warn', off: 'offline' };
 
 export class PresenceStatus extends PresenceElement {
+  /** Attributes that make the element's own Presence another. @internal */
   static linking = ['url', 'worker', 'credentials'];
   static observedAttributes = [...this.linking, 'menu', 'durations', 'statuses', 'no-text', 'labels', 'label', 'lang'];
+  /** @internal */
   static properties = ['presence', 'labels'];
 
-  /** @type {typeof import('../../presence.js').Presence} */
+  /** @type {typeof import('../presence.js').Presence} @internal */
   static Client;
 
   #dom = null;
@@ -40,6 +42,7 @@ export class PresenceStatus extends PresenceElement {
     super(STATUS);
   }
 
+  /** @internal */
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#undo?.abort();
@@ -47,6 +50,7 @@ export class PresenceStatus extends PresenceElement {
     clearTimeout(this.#walking);
   }
 
+  /** @internal */
   make() {
     return new PresenceStatus.Client({
       url: this.getAttribute('url'),
@@ -56,6 +60,7 @@ export class PresenceStatus extends PresenceElement {
     });
   }
 
+  /** @internal */
   listeners() {
     return {
       change: () => this.schedule(),
@@ -67,11 +72,13 @@ export class PresenceStatus extends PresenceElement {
     };
   }
 
+  /** @internal */
   linked() {
     this.#notice = '';
     this.#text = null;
   }
 
+  /** @internal */
   build() {
     const t = (path, values) => this.texts.get(`own.${path}`, values);
     const menu = this.hasAttribute('menu');
@@ -197,6 +204,7 @@ export class PresenceStatus extends PresenceElement {
 
   // -- drawing
 
+  /** @internal */
   draw() {
     const { presence } = this;
     const dom = this.#dom;
@@ -238,6 +246,7 @@ export class PresenceStatus extends PresenceElement {
     return reply.deadline_ms - (this.presence.now() - reply.server_time);
   }
 
+  /** @internal */
   tick() {
     if (!this.#dom || !this.presence) return;
     const { mark, hint } = this.#dom;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @typedef {import('../../presence.js').Member} Member */
+/** @typedef {import('../presence.js').Member} Member */
 
 /** Statuses from the most to the least present. */
 export const ORDER = ['online', 'busy', 'dnd', 'away', 'offline'];

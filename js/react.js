@@ -1,0 +1,7 @@
+/**
+ * Hooks for React.
+ *
+ * @module
+ */
+
+export * from './src/react.js';
