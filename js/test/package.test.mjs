@@ -43,6 +43,18 @@ test('as a script it is one file, and Presence is global', async () => {
   assert.equal(typeof page.Presence, 'function');
   assert.equal(page.presence, undefined);
   assert.equal(vm.runInContext('new Presence().state', page), 'stopped');
+  // it has what follows others in it
+  vm.runInContext(`
+    const reply = { user: 'a', status: 'online', interval_ms: 25000, idle_ms: 300000, server_time: Date.now() };
+    var opened = '';
+    var tab = new Presence({ stream: 'self', env: {
+      fetch: async () => ({ ok: true, status: 200, json: async () => reply }),
+      EventSource: class { constructor(url) { opened = url; } addEventListener() {} close() {} },
+    } }).start();
+  `, page);
+  for (const end = Date.now() + 10_000; !page.opened && Date.now() < end;) await new Promise((resolve) => { setTimeout(resolve, 5); });
+  assert.match(page.opened, /^\/presence\/stream\?users=a&session=/);
+  page.tab.stop();
 });
 
 test('the package has what a user needs and nothing else, and works', { timeout: 120_000 }, async (t) => {
@@ -76,6 +88,7 @@ test('the package has what a user needs and nothing else, and works', { timeout:
     presence.start();
     const end = Date.now() + 10000;
     while (!opened.length && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const entry of ['board', 'status', 'worker', 'global']) import.meta.resolve('ngx-presence/' + entry);
     console.log(JSON.stringify([presence.state, beats, opened.length, typeof backoff, version]));
     presence.stop();
   `);
