@@ -466,6 +466,7 @@ export class Presence extends EventTarget {
     this.#shown = !this.#hidden;
     this.sent++;
     this.#emit('beat', { phase: 'sent', reason, body });
+    if (flight !== this.#flight) return;
     flight.done = this.#fly(flight, body);
   }
 
@@ -599,7 +600,7 @@ export class Presence extends EventTarget {
   async #follow() {
     const { beat, stream } = this.#options;
     const user = this.#user;
-    if (!stream || this.#frozen || (beat || stream === 'self') && user === null) return;
+    if (!stream || !this.#running || this.#link === 'leaving' || this.#frozen || (beat || stream === 'self') && user === null) return;
     if (this.#follower) {
       this.#follower.open();
       return;

@@ -90,9 +90,13 @@ export class Scheduler {
     }
     reason = this.#urgent || (this.failed ? 'retry' : reason);
     this.#urgent = '';
+    // Before anybody is told, who may do anything: beat, or stop.
+    const flight = this.#flight = this.#clock.mark();
     this.#host.beat(reason);
-    this.#flight = this.last = this.#clock.mark();
-    this.#arm(this.timeout);
+    if (this.#flight === flight) {
+      this.last = flight;
+      this.#arm(this.timeout);
+    }
     return '';
   }
 

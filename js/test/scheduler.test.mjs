@@ -689,3 +689,32 @@ test('works without a page at all', async () => {
   assert.equal(presence.state, 'online');
   presence.stop();
 });
+
+test('a handler may do anything when it is told of a beat', async () => {
+  const world = new World();
+  const presence = world.presence({ stream: true });
+  let once = true;
+  presence.on('beat', ({ phase }) => {
+    if (phase !== 'sent' || !once) return;
+    once = false;
+    presence.wake('online');
+    presence.touch();
+    presence.setStatus('busy');
+  });
+  presence.start();
+  assert.equal(world.beats.length, 1);
+  await world.pass(2000);
+  assert.deepEqual(world.beats.map(({ status }) => status), [undefined, 'busy']);
+  for (const at of ['sent', 'answered', 'failed']) {
+    const other = new World();
+    if (at === 'failed') other.answer = () => new TypeError('unreachable');
+    const stops = other.presence({ stream: true });
+    stops.on('beat', ({ phase }) => phase === at && stops.stop());
+    stops.start();
+    await other.pass(60000);
+    assert.equal(stops.state, 'stopped', at);
+    assert.equal(other.beats.length, at === 'sent' ? 0 : 1, at);
+    assert.equal(other.timers.size, 0, at);
+    assert.ok(other.streams.every(({ readyState }) => readyState === 2), at);
+  }
+});
