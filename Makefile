@@ -191,7 +191,7 @@ distclean:  ## all of build/
 
 .PHONY: help
 help:  ## this
-	@sed -n 's/^\([a-z]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo
 	@echo 'Variables: CC, CFLAGS, LDFLAGS, NGINX_SRC (source tree to build for),'
 	@echo 'NGINX_CONFIGURE (its flags), NGINX (the nginx to test with), T (files to'
