@@ -112,3 +112,42 @@ test('the demo: no finding of axe', { timeout: 480_000 }, async () => {
     assert.deepEqual(await demo.stop(), []);
   }
 });
+
+test('a board: denied, logged in, and without its server', { timeout: 120_000 },
+  async () => {
+    const demo = await Demo.start();
+    const browser = await openBrowser();
+    let stopped;
+
+    try {
+      const page = await browser.newPage();
+      const mark = (text) => page.locator('#board .mark')
+        .filter({ hasText: text }).waitFor({ timeout: 20 * SECOND });
+
+      await page.goto(demo.page('index.html'));
+      await page.evaluate(async () => {
+        await import('/board.js');
+
+        const board = document.createElement('presence-board');
+
+        board.id = 'board';
+        board.setAttribute('url', '/presence/');
+        board.setAttribute('groups', 'agents');
+        document.querySelector('main').prepend(board);
+      });
+      await mark('Not allowed');
+      await page.evaluate(() => {
+        document.cookie = 'presence_user=admin; path=/';
+      });
+      await page.getByText('Try again').click();
+      await mark('Live');
+
+      stopped = demo.stop();
+      await mark('Reconnecting');
+      await page.getByText('The connection is lost')
+        .waitFor({ timeout: 20 * SECOND });
+    } finally {
+      await browser.close();
+      assert.deepEqual(await (stopped ?? demo.stop()), []);
+    }
+  });
