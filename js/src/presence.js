@@ -176,7 +176,7 @@ export class Presence extends EventTarget {
   /** Says goodbye and frees everything. */
   stop() {
     this.#loggedOut = false;
-    if (this.#running && this.#link !== 'leaving') this.#farewell();
+    if (this.#here) this.#farewell();
     this.#halt('stopped');
   }
 
@@ -419,6 +419,11 @@ export class Presence extends EventTarget {
     return this.#link !== 'stopped' && this.#link !== 'denied';
   }
 
+  /** Running, and the page has not gone. */
+  get #here() {
+    return this.#running && this.#link !== 'leaving';
+  }
+
   get #hidden() {
     return this.#env.document?.visibilityState === 'hidden';
   }
@@ -433,7 +438,7 @@ export class Presence extends EventTarget {
 
   /** A beat as soon as one is allowed: there is something to tell. */
   #soon(reason) {
-    if (this.#running && this.#link !== 'leaving') this.#scheduler.soon(reason);
+    if (this.#here) this.#scheduler.soon(reason);
   }
 
   #body(reason, next, rest) {
@@ -600,7 +605,7 @@ export class Presence extends EventTarget {
   async #follow() {
     const { beat, stream } = this.#options;
     const user = this.#user;
-    if (!stream || !this.#running || this.#link === 'leaving' || this.#frozen || (beat || stream === 'self') && user === null) return;
+    if (!stream || !this.#here || this.#frozen || (beat || stream === 'self') && user === null) return;
     if (this.#follower) {
       this.#follower.open();
       return;
@@ -615,14 +620,14 @@ export class Presence extends EventTarget {
       this.#note('stream', `not loaded: ${error}`);
     }
     this.#loading = false;
-    if (!module || !this.#running || this.#link === 'leaving') return;
+    if (!module || !this.#here) return;
     if (user !== this.#user) return this.#follow();
     this.#follower = new module.Follower(this.#env, this.#clock, this.#transport, this.#options, user, {
       session: () => this.session,
       news: (detail) => this.#news(detail),
       live: (previous) => {
         const { live } = this;
-        if (!beat && this.#running && this.#link !== 'leaving') {
+        if (!beat && this.#here) {
           this.#link = live === 'live' ? 'online' : live === 'reconnecting' && this.#link === 'starting' ? 'starting' : 'retrying';
         }
         this.#emit('live', { live, previous });
@@ -760,7 +765,7 @@ export class Presence extends EventTarget {
 
   /** The page goes, perhaps for good, perhaps into the back/forward cache. */
   #depart() {
-    if (!this.#running || this.#link === 'leaving') return;
+    if (!this.#here) return;
     const { leave } = this.#options;
     this.#exit();
     this.#evidence.is('frozen', true);
