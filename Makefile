@@ -183,7 +183,8 @@ lint:  ## compilers' and analyzers' findings, and style
 .PHONY: clean
 clean:  ## what was built; what was downloaded stays
 	[[ ! -d $(BUILD) ]] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian \
-	    ! -name perl ! -name node ! -name js -exec rm -rf {} +
+	    ! -name perl ! -name node ! -name js ! -name prometheus \
+	    -exec rm -rf {} +
 
 .PHONY: distclean
 distclean:  ## all of build/

@@ -294,10 +294,20 @@ ngx_http_presence_subscriber_next_changes(ngx_http_presence_subscriber_t *sub)
                                             hub->single, len, sub->cursor,
                                             wall);
 
+    if (payload == NULL || !resumes) {
+        return payload;
+    }
+
     /* what happened while a reader was away took no time to be delivered */
 
-    if (payload && resumes) {
-        payload->at = 0;
+    payload->at = 0;
+
+    /* one that missed nothing is told so: with nothing to write, the header
+     * of the response would wait as well */
+
+    if (rc == NGX_OK && ngx_http_presence_payload_len(payload) == 0) {
+        ngx_http_presence_payload_release(payload);
+        payload = ngx_http_presence_sse_ping(sub->cursor, wall);
     }
 
     return payload;

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import test from 'node:test';
 
 import { Changer } from './lib/changer.mjs';
+import { scrape } from './lib/metrics.mjs';
 import { isAlive, isStopped } from './lib/process.mjs';
 import { scenario } from './lib/scenario.mjs';
 import { SECOND, T } from './lib/scale.mjs';
@@ -331,7 +332,8 @@ scenario('kill -9 of each worker in turn, in mid-traffic', {},
 /* The debugger holds the worker for seconds: the window has to be longer. */
 scenario('a worker dies inside the lock: the zone is rebuilt, nobody is lost',
   { zone: { interval: 3 * SECOND, max_interval: 3 * SECOND,
-    idle: 60 * SECOND } },
+    idle: 60 * SECOND },
+  server: 'location = /metrics { presence_metrics agents; }' },
   async (scene) => {
     const users = names(20);
     const list = await tabs(scene, users, { groups: 'agents,night' });
@@ -374,6 +376,14 @@ scenario('a worker dies inside the lock: the zone is rebuilt, nobody is lost',
     assert.equal((await scene.count()).online, 21);
     assert.equal((await scene.member('gone')).reason, 'logout');
     assert.equal(log.lines(/was rebuilt/).length, 1);
+
+    const metrics = await scrape(scene.wire('h1'));
+
+    assert.equal(metrics.get('presence_zone_rebuilds_total'), 1);
+    assert.equal(metrics.get('presence_beats_total',
+      { result: 'logged-out' }), 1);
+    assert.equal(metrics.get('presence_users', { status: 'online' }), 21);
+    assert.equal(metrics.get('presence_sessions'), 21);
     await assertNeverRecovered(list);
   });
 
