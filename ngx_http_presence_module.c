@@ -9,6 +9,7 @@
 #include "ngx_http_presence_metrics.h"
 #include "ngx_http_presence_query.h"
 #include "ngx_http_presence_state.h"
+#include "ngx_http_presence_status.h"
 #include "ngx_http_presence_story.h"
 #include "ngx_http_presence_stream.h"
 #include "ngx_http_presence_problem.h"
@@ -233,6 +234,13 @@ static ngx_command_t  ngx_http_presence_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       ngx_http_presence_metrics_handler },
+
+    { ngx_string("presence_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_presence_inspect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      ngx_http_presence_status_handler },
 
     { ngx_string("presence_trace"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,

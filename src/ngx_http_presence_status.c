@@ -1,0 +1,699 @@
+#include "ngx_http_presence_status.h"
+#include "ngx_http_presence_changes.h"
+#include "ngx_http_presence_filter.h"
+#include "ngx_http_presence_page.h"
+#include "ngx_http_presence_problem.h"
+#include "ngx_http_presence_roster.h"
+
+
+/* a deaf episode so long ago is no news */
+#define NGX_HTTP_PRESENCE_STATUS_NEWS  (5 * 60 * 1000)
+
+#define NGX_HTTP_PRESENCE_STATUS_PRINT  8192
+
+
+typedef enum {
+    NGX_HTTP_PRESENCE_STATUS_HTML = 0,
+    NGX_HTTP_PRESENCE_STATUS_JSON
+} ngx_http_presence_status_format_e;
+
+
+static ngx_int_t ngx_http_presence_status_format(ngx_http_request_t *r,
+    ngx_http_presence_status_format_e *format, ngx_int_t *rc);
+static void ngx_http_presence_status_take(ngx_http_presence_status_t *status,
+    ngx_http_presence_zone_t *zone);
+static void ngx_http_presence_status_take_worst_locked(
+    ngx_http_presence_status_t *status, ngx_http_presence_zone_t *zone);
+static void ngx_http_presence_status_take_rates(
+    ngx_http_presence_status_t *status);
+static void ngx_http_presence_status_find(ngx_http_presence_status_t *status);
+static void ngx_http_presence_status_add(ngx_http_presence_status_t *status,
+    const char *format, ...);
+static int ngx_libc_cdecl ngx_http_presence_status_worse(const void *one,
+    const void *two);
+static void ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status);
+static void ngx_http_presence_status_json_workers(
+    ngx_http_presence_writer_t *w, ngx_http_presence_status_t *status);
+static void ngx_http_presence_status_json_worst(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status);
+static void ngx_http_presence_status_json_named(ngx_http_presence_writer_t *w,
+    const char *name, const char *const *names, const uint64_t *values,
+    ngx_uint_t n);
+static void ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
+    ngx_http_presence_zone_t *zone);
+static void ngx_http_presence_status_json_string(ngx_http_presence_writer_t *w,
+    const u_char *data, size_t len);
+static void ngx_http_presence_status_release(void *data);
+
+
+ngx_int_t
+ngx_http_presence_status_handler(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_int_t                           rc;
+    const char                         *type;
+    ngx_pool_cleanup_t                 *cln;
+    ngx_http_presence_writer_t          w;
+    ngx_http_presence_status_t         *status;
+    ngx_http_presence_status_format_e   format;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return ngx_http_presence_problem_method(r, "GET, HEAD");
+    }
+
+    if (ngx_http_presence_status_format(r, &format, &rc) != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    status = ngx_pcalloc(r->pool, sizeof(ngx_http_presence_status_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (status == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    w.failed = 0;
+    w.payload = ngx_http_presence_payload_create(4 * ngx_pagesize);
+
+    if (w.payload == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_presence_status_release;
+    cln->data = w.payload;
+
+    ngx_http_presence_status_take(status, zone);
+
+    if (format == NGX_HTTP_PRESENCE_STATUS_JSON) {
+        type = "application/json";
+        ngx_http_presence_status_json(&w, status);
+
+    } else {
+        type = "text/html; charset=utf-8";
+        ngx_http_presence_page_write(&w, status);
+    }
+
+    if (w.failed
+        || ngx_http_presence_add_header(r, "Content-Security-Policy",
+                              "default-src 'none'; style-src 'unsafe-inline'; "
+                              "frame-ancestors 'self'")
+           != NGX_OK
+        || ngx_http_presence_add_header(r, "X-Content-Type-Options", "nosniff")
+           != NGX_OK
+        || ngx_http_presence_add_header(r, "Vary", "Accept") != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_presence_send(r, NGX_HTTP_OK, type, w.payload->start,
+                                  ngx_http_presence_payload_len(w.payload));
+}
+
+
+void
+ngx_http_presence_status_print(ngx_http_presence_writer_t *w,
+    const char *format, ...)
+{
+    va_list                       args;
+    ngx_http_presence_payload_t  *payload;
+
+    payload = w->payload;
+
+    if (w->failed
+        || ngx_http_presence_payload_reserve(payload,
+                                             NGX_HTTP_PRESENCE_STATUS_PRINT)
+           != NGX_OK)
+    {
+        w->failed = 1;
+        return;
+    }
+
+    va_start(args, format);
+    payload->last = ngx_vslprintf(payload->last, payload->end, format, args);
+    va_end(args);
+}
+
+
+const char *
+ngx_http_presence_status_time(ngx_http_presence_zone_t *zone, ngx_uint_t n,
+    ngx_http_presence_ms_t *ms)
+{
+    ngx_http_presence_policy_t  *policy;
+
+    policy = &zone->policy;
+
+    switch (n) {
+
+    case 0:
+        *ms = policy->interval;
+        return "interval";
+
+    case 1:
+        *ms = policy->slack;
+        return "slack";
+
+    case 2:
+        *ms = policy->idle;
+        return "idle";
+
+    case 3:
+        *ms = policy->leave_grace;
+        return "leave_grace";
+
+    case 4:
+        *ms = policy->max_interval;
+        return "max_interval";
+
+    case 5:
+        *ms = policy->stream_life;
+        return "stream_life";
+
+    case 6:
+        *ms = zone->retention;
+        return "retention";
+
+    case 7:
+        *ms = zone->state_interval;
+        return "state_interval";
+
+    default:
+        return NULL;
+    }
+}
+
+
+const char *
+ngx_http_presence_status_limit(ngx_http_presence_zone_t *zone, ngx_uint_t n,
+    ngx_uint_t *value)
+{
+    ngx_http_presence_limits_t  *limits;
+
+    limits = &zone->limits;
+
+    switch (n) {
+
+    case 0:
+        *value = zone->policy.misses;
+        return "misses";
+
+    case 1:
+        *value = limits->max_sessions;
+        return "max_sessions";
+
+    case 2:
+        *value = limits->max_groups;
+        return "max_groups";
+
+    case 3:
+        *value = limits->max_user;
+        return "max_user_length";
+
+    case 4:
+        *value = limits->max_session;
+        return "max_session_length";
+
+    case 5:
+        *value = limits->max_group;
+        return "max_group_length";
+
+    case 6:
+        *value = limits->max_text;
+        return "max_text_length";
+
+    case 7:
+        *value = limits->max_meta;
+        return "max_meta_length";
+
+    default:
+        return NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_presence_status_format(ngx_http_request_t *r,
+    ngx_http_presence_status_format_e *format, ngx_int_t *rc)
+{
+    ngx_str_t  value, *accept;
+
+    if (ngx_http_presence_filter_argument(r, "format", &value, rc) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (value.data) {
+
+        if (value.len == 4 && ngx_strncmp(value.data, "json", 4) == 0) {
+            *format = NGX_HTTP_PRESENCE_STATUS_JSON;
+            return NGX_OK;
+        }
+
+        if (value.len == 4 && ngx_strncmp(value.data, "html", 4) == 0) {
+            *format = NGX_HTTP_PRESENCE_STATUS_HTML;
+            return NGX_OK;
+        }
+
+        *rc = ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_INVALID_ARGUMENT,
+                                        "\"format\" is json or html");
+        return NGX_DECLINED;
+    }
+
+    /* a browser names HTML first, and a program JSON or just anything */
+
+    *format = NGX_HTTP_PRESENCE_STATUS_HTML;
+
+    accept = ngx_http_presence_find_header(r, "accept");
+
+    if (accept
+        && ngx_strlcasestrn(accept->data, accept->data + accept->len,
+                            (u_char *) "application/json",
+                            sizeof("application/json") - 2)
+        && ngx_strlcasestrn(accept->data, accept->data + accept->len,
+                            (u_char *) "text/html", sizeof("text/html") - 2)
+           == NULL)
+    {
+        *format = NGX_HTTP_PRESENCE_STATUS_JSON;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_status_take(ngx_http_presence_status_t *status,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_uint_t                   i;
+    ngx_http_presence_shared_t  *sh;
+
+    ngx_http_presence_reading_take(&status->reading, zone);
+
+    (void) ngx_http_presence_zone_lock(zone);
+
+    sh = zone->sh;
+
+    if ((ngx_http_presence_ms_t) ngx_current_msec < sh->lease.until) {
+        status->leader = sh->lease.holder;
+    }
+
+    status->epoch = sh->epoch;
+    status->first = sh->ring.first;
+    status->ring_used = sh->ring.head - sh->ring.tail;
+    status->ring_size = sh->ring.size;
+
+    status->nepisodes = sh->clock.nepisodes;
+
+    for (i = 0; i < sh->clock.nepisodes; i++) {
+        status->episodes[i].at = ngx_http_presence_zone_wall(zone,
+                                                    sh->clock.episodes[i].at);
+        status->episodes[i].length = sh->clock.episodes[i].length;
+    }
+
+    ngx_http_presence_status_take_worst_locked(status, zone);
+
+    ngx_http_presence_zone_unlock(zone);
+
+    qsort(status->worst, status->nworst, sizeof(ngx_http_presence_worst_t),
+          ngx_http_presence_status_worse);
+
+    ngx_http_presence_status_take_rates(status);
+    ngx_http_presence_status_find(status);
+}
+
+
+static void
+ngx_http_presence_status_take_worst_locked(ngx_http_presence_status_t *status,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_uint_t                    i;
+    ngx_http_presence_worst_t    *worst;
+    ngx_http_presence_session_t  *session;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_NWORST; i++) {
+        session = zone->sh->worst[i];
+
+        if (session == NULL) {
+            continue;
+        }
+
+        worst = &status->worst[status->nworst++];
+
+        worst->user_len = session->user->len;
+        worst->session_len = session->len;
+        ngx_memcpy(worst->user, session->user->id, session->user->len);
+        ngx_memcpy(worst->session, session->id, session->len);
+
+        worst->missed = session->life.missed;
+        worst->last_seen = ngx_http_presence_zone_wall(zone,
+                                                     session->life.last_sign);
+        worst->deadline = ngx_http_presence_zone_wall(zone,
+                              ngx_http_presence_rules_deadline(&zone->policy,
+                                                             &session->life));
+    }
+}
+
+
+static void
+ngx_http_presence_status_take_rates(ngx_http_presence_status_t *status)
+{
+    uint32_t                         age, now;
+    ngx_uint_t                       i;
+    const ngx_http_presence_rate_t  *rate;
+
+    now = (uint32_t) ngx_time();
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_RATE_SECONDS; i++) {
+        rate = &status->reading.counters.rate[i];
+        age = now - rate->second;
+
+        if (age >= 1 && age <= NGX_HTTP_PRESENCE_STATUS_SECONDS) {
+            status->beats[NGX_HTTP_PRESENCE_STATUS_SECONDS - age] =
+                                                                  rate->beats;
+            status->minute += rate->beats;
+        }
+    }
+}
+
+
+static void
+ngx_http_presence_status_find(ngx_http_presence_status_t *status)
+{
+    uint64_t                       recovered;
+    ngx_uint_t                     i;
+    ngx_http_presence_ms_t         deaf;
+    ngx_http_presence_reading_t   *reading;
+    ngx_http_presence_counters_t  *counters;
+
+    reading = &status->reading;
+    counters = &reading->counters;
+
+    if (status->leader == 0) {
+        ngx_http_presence_status_add(status,
+                                     "No worker looks at deadlines now");
+    }
+
+    if (reading->sessions && status->minute == 0
+        && reading->max_interval <= 60 * 1000)
+    {
+        ngx_http_presence_status_add(status, "No beat in the last minute");
+    }
+
+    if (status->nworst) {
+        ngx_http_presence_status_add(status, "%ui%s session%s miss%s beats",
+                                     status->nworst,
+                                     status->nworst == NGX_HTTP_PRESENCE_NWORST
+                                     ? " or more" : "",
+                                     status->nworst == 1 ? "" : "s",
+                                     status->nworst == 1 ? "es" : "");
+    }
+
+    for (i = 0, recovered = 0; i < NGX_HTTP_PRESENCE_NCAUSES; i++) {
+        recovered += counters->recovered[i];
+    }
+
+    if (recovered) {
+        ngx_http_presence_status_add(status,
+                           "%uL time%s, a session was called gone and beat "
+                           "again", recovered, recovered == 1 ? "" : "s");
+    }
+
+    for (i = 0, deaf = 0; i < status->nepisodes; i++) {
+        if (reading->wall - status->episodes[i].at
+            < NGX_HTTP_PRESENCE_STATUS_NEWS)
+        {
+            deaf += status->episodes[i].length;
+        }
+    }
+
+    if (deaf) {
+        ngx_http_presence_status_add(status,
+                                     "The server could not hear for %L ms in "
+                                     "the last 5 minutes", deaf);
+    }
+
+    if (counters->full) {
+        ngx_http_presence_status_add(status, "The zone was full, %uL time%s",
+                                     counters->full,
+                                     counters->full == 1 ? "" : "s");
+
+    } else if (reading->bytes[1] < reading->zone->size / 10) {
+        ngx_http_presence_status_add(status,
+                                     "Less than 10 %% of the zone is free");
+    }
+
+    if (counters->rebuilt) {
+        ngx_http_presence_status_add(status,
+                                     "The zone was rebuilt after a worker "
+                                     "died, %uL time%s", counters->rebuilt,
+                                     counters->rebuilt == 1 ? "" : "s");
+    }
+}
+
+
+static void
+ngx_http_presence_status_add(ngx_http_presence_status_t *status,
+    const char *format, ...)
+{
+    va_list                       args;
+    ngx_http_presence_finding_t  *finding;
+
+    finding = &status->findings[status->nfindings++];
+
+    va_start(args, format);
+    finding->len = ngx_vslprintf(finding->text,
+                                 finding->text + sizeof(finding->text), format,
+                                 args)
+                   - finding->text;
+    va_end(args);
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_presence_status_worse(const void *one, const void *two)
+{
+    const ngx_http_presence_worst_t  *a = one, *b = two;
+
+    if (a->missed != b->missed) {
+        return (a->missed < b->missed) - (a->missed > b->missed);
+    }
+
+    return (a->last_seen > b->last_seen) - (a->last_seen < b->last_seen);
+}
+
+
+static void
+ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status)
+{
+    ngx_uint_t                     i;
+    ngx_http_presence_zone_t      *zone;
+    ngx_http_presence_reading_t   *reading;
+    ngx_http_presence_counters_t  *counters;
+
+    reading = &status->reading;
+    counters = &reading->counters;
+    zone = reading->zone;
+
+    ngx_http_presence_status_print(w, "{\"zone\":");
+    ngx_http_presence_status_json_string(w, zone->name.data, zone->name.len);
+    ngx_http_presence_status_print(w, ",\"node\":");
+    ngx_http_presence_status_json_string(w, ngx_cycle->hostname.data,
+                                         ngx_cycle->hostname.len);
+    ngx_http_presence_status_print(w, ",\"server_time\":%L,\"findings\":[",
+                                   reading->wall);
+
+    for (i = 0; i < status->nfindings; i++) {
+        ngx_http_presence_status_print(w, "%s", i ? "," : "");
+        ngx_http_presence_status_json_string(w, status->findings[i].text,
+                                             status->findings[i].len);
+    }
+
+    ngx_http_presence_status_print(w, "],");
+
+    ngx_http_presence_status_json_named(w, "users",
+                                        ngx_http_presence_status_names,
+                                        reading->users,
+                                        NGX_HTTP_PRESENCE_NSHOWN);
+
+    ngx_http_presence_status_print(w, ",\"sessions\":%uL,\"streams\":%uL,",
+                                   reading->sessions, reading->streams);
+
+    ngx_http_presence_status_json_workers(w, status);
+
+    ngx_http_presence_status_print(w, ",\"beats\":{\"last_minute\":%uL,"
+                                   "\"per_second\":[", status->minute);
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_STATUS_SECONDS; i++) {
+        ngx_http_presence_status_print(w, "%s%uD", i ? "," : "",
+                                       status->beats[i]);
+    }
+
+    ngx_http_presence_status_print(w, "],\"missed\":%uL,", counters->missed);
+
+    ngx_http_presence_status_json_named(w, "late",
+                                        ngx_http_presence_cause_names,
+                                        counters->late,
+                                        NGX_HTTP_PRESENCE_NCAUSES);
+    ngx_http_presence_status_print(w, ",");
+    ngx_http_presence_status_json_named(w, "recovered",
+                                        ngx_http_presence_cause_names,
+                                        counters->recovered,
+                                        NGX_HTTP_PRESENCE_NCAUSES);
+
+    ngx_http_presence_status_json_worst(w, status);
+
+    ngx_http_presence_status_print(w,
+                            ",\"memory\":{\"size\":%uz,\"used\":%uL,"
+                            "\"free\":%uL,\"evictions\":%uL,\"refusals\":%uL,"
+                            "\"rebuilds\":%uL},\"ring\":{\"epoch\":\"%016xL\","
+                            "\"first\":%uL,\"last\":%uL,\"used\":%uL,"
+                            "\"size\":%uL},\"clock\":{\"deaf_ms\":%uL,"
+                            "\"episodes\":[",
+                            zone->size, reading->bytes[0], reading->bytes[1],
+                            counters->evicted, counters->full,
+                            counters->rebuilt, status->epoch, status->first,
+                            reading->changes, status->ring_used,
+                            status->ring_size, reading->deaf);
+
+    for (i = 0; i < status->nepisodes; i++) {
+        ngx_http_presence_status_print(w, "%s{\"at\":%L,\"length_ms\":%L}",
+                                       i ? "," : "", status->episodes[i].at,
+                                       status->episodes[i].length);
+    }
+
+    ngx_http_presence_status_print(w, "]},");
+    ngx_http_presence_status_json_config(w, zone);
+    ngx_http_presence_status_print(w, "}");
+}
+
+
+static void
+ngx_http_presence_status_json_workers(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status)
+{
+    ngx_uint_t                   i, n;
+    ngx_http_presence_worker_t  *worker;
+
+    ngx_http_presence_status_print(w, "\"workers\":[");
+
+    for (i = 0, n = 0; i < NGX_HTTP_PRESENCE_MAX_WORKERS; i++) {
+        worker = &status->reading.counters.workers[i];
+
+        if (ngx_http_presence_counters_is_alive(worker)) {
+            ngx_http_presence_status_print(w, "%s{\"pid\":%P,\"streams\":%uD,"
+                                           "\"leads\":%s}", n++ ? "," : "",
+                                           worker->pid, worker->streams,
+                                           worker->pid == status->leader
+                                           ? "true" : "false");
+        }
+    }
+
+    ngx_http_presence_status_print(w, "]");
+}
+
+
+static void
+ngx_http_presence_status_json_worst(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status)
+{
+    ngx_uint_t                  i;
+    ngx_http_presence_worst_t  *worst;
+
+    ngx_http_presence_status_print(w, "},\"worst\":[");
+
+    for (i = 0; i < status->nworst; i++) {
+        worst = &status->worst[i];
+
+        ngx_http_presence_status_print(w, "%s{\"user\":", i ? "," : "");
+        ngx_http_presence_status_json_string(w, worst->user, worst->user_len);
+        ngx_http_presence_status_print(w, ",\"session\":");
+        ngx_http_presence_status_json_string(w, worst->session,
+                                             worst->session_len);
+        ngx_http_presence_status_print(w, ",\"missed\":%ui,\"last_seen\":%L,"
+                                       "\"deadline\":%L}", worst->missed,
+                                       worst->last_seen, worst->deadline);
+    }
+
+    ngx_http_presence_status_print(w, "]");
+}
+
+
+static void
+ngx_http_presence_status_json_named(ngx_http_presence_writer_t *w,
+    const char *name, const char *const *names, const uint64_t *values,
+    ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    ngx_http_presence_status_print(w, "\"%s\":{", name);
+
+    for (i = 0; i < n; i++) {
+        ngx_http_presence_status_print(w, "%s\"%s\":%uL", i ? "," : "",
+                                       names[i], values[i]);
+    }
+
+    ngx_http_presence_status_print(w, "}");
+}
+
+
+static void
+ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
+    ngx_http_presence_zone_t *zone)
+{
+    ngx_uint_t               i, value;
+    const char              *name;
+    ngx_http_presence_ms_t   ms;
+
+    ngx_http_presence_status_print(w, "\"config\":{\"size\":%uz", zone->size);
+
+    for (i = 0; (name = ngx_http_presence_status_time(zone, i, &ms)); i++) {
+        ngx_http_presence_status_print(w, ",\"%s_ms\":%L", name, ms);
+    }
+
+    for (i = 0; (name = ngx_http_presence_status_limit(zone, i, &value)); i++)
+    {
+        ngx_http_presence_status_print(w, ",\"%s\":%ui", name, value);
+    }
+
+    ngx_http_presence_status_print(w, ",\"state\":");
+
+    if (zone->state_file.len) {
+        ngx_http_presence_status_json_string(w, zone->state_file.data,
+                                             zone->state_file.len);
+    } else {
+        ngx_http_presence_status_print(w, "null");
+    }
+
+    ngx_http_presence_status_print(w, "}");
+}
+
+
+static void
+ngx_http_presence_status_json_string(ngx_http_presence_writer_t *w,
+    const u_char *data, size_t len)
+{
+    if (w->failed
+        || ngx_http_presence_payload_reserve(w->payload,
+                                     ngx_http_presence_member_string_max(len))
+           != NGX_OK)
+    {
+        w->failed = 1;
+        return;
+    }
+
+    w->payload->last = ngx_http_presence_member_write_string(w->payload->last,
+                                                             data, len);
+}
+
+
+static void
+ngx_http_presence_status_release(void *data)
+{
+    ngx_http_presence_payload_release(data);
+}
