@@ -9,6 +9,9 @@
 /* a deaf episode so long ago is no news */
 #define NGX_HTTP_PRESENCE_STATUS_NEWS  (5 * 60 * 1000)
 
+/* a lease that lapsed so long ago is nobody's, and not just late */
+#define NGX_HTTP_PRESENCE_STATUS_LEASE  1000
+
 #define NGX_HTTP_PRESENCE_STATUS_PRINT  8192
 
 
@@ -298,7 +301,9 @@ ngx_http_presence_status_take(ngx_http_presence_status_t *status,
 
     sh = zone->sh;
 
-    if ((ngx_http_presence_ms_t) ngx_current_msec < sh->lease.until) {
+    if ((ngx_http_presence_ms_t) ngx_current_msec
+        < sh->lease.until + NGX_HTTP_PRESENCE_STATUS_LEASE)
+    {
         status->leader = sh->lease.holder;
     }
 
