@@ -72,7 +72,7 @@ typedef struct {
 void ngx_http_presence_status_print(ngx_http_presence_writer_t *w,
     const char *format, ...);
 
-/* name and milliseconds of the zone's times, for n = 0, 1, ...; NULL: no more */
+/* name and milliseconds of the zone's nth time, n = 0, 1, ...; NULL: no more */
 const char *ngx_http_presence_status_time(ngx_http_presence_zone_t *zone,
     ngx_uint_t n, ngx_http_presence_ms_t *ms);
 
