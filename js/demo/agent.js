@@ -1,6 +1,4 @@
-import '../board.js';
 import { Presence } from '../presence.js';
-import '../status.js';
 import { PEOPLE, avatar, clock, deskOf, duration, h, icon, icons, login, nameOf, put, streamAllowed } from './ui.js';
 
 const $ = (id) => document.getElementById(id);
@@ -39,11 +37,17 @@ const env = {
   },
 };
 
+// The beat comes first: a reload must be over before the grace is.
+
 const follows = await streamAllowed(3);
 const presence = new Presence({
   url: login(user), meta: { name: nameOf(user), title: deskOf(user) }, groups: ['agents'], include: 'offline',
   stream: follows, worker: '/src/worker.js', env,
 });
+
+presence.start();
+import('../status.js');
+import('../board.js');
 
 // The page
 
@@ -199,6 +203,5 @@ function draw() {
   $('pulse').classList.toggle('faint', FAINT.includes(presence.state));
 }
 
-presence.start();
 show();
 setInterval(tick, matchMedia('(prefers-reduced-motion: reduce)').matches ? 1000 : 250);

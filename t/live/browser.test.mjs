@@ -9,7 +9,7 @@ import { Demo } from './lib/demo.mjs';
 import { Stream } from './lib/stream.mjs';
 import { now, pass } from './lib/wait.mjs';
 
-const GRACE = 3000;    /* as the demo's nginx.conf.in has it */
+const GRACE = 5000;    /* as the demo's nginx.conf.in has it */
 const SECOND = 1000;
 
 test('the demo: an agent comes, reloads, and goes', { timeout: 120_000 },
