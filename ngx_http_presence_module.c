@@ -6,6 +6,7 @@
 #include "ngx_http_presence_module.h"
 #include "ngx_http_presence_beat.h"
 #include "ngx_http_presence_hub.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_metrics.h"
 #include "ngx_http_presence_query.h"
 #include "ngx_http_presence_state.h"
@@ -14,6 +15,7 @@
 #include "ngx_http_presence_stream.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_sweep.h"
+#include "ngx_http_presence_variables.h"
 #include "ngx_http_presence_wake.h"
 
 
@@ -91,6 +93,8 @@ static char *ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_presence_inspect(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_presence_touch(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_presence_log_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -256,6 +260,20 @@ static ngx_command_t  ngx_http_presence_commands[] = {
       0,
       NULL },
 
+    { ngx_string("presence_lookup"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE3,
+      ngx_http_presence_lookup,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("presence_log_user"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_presence_log_user,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("presence_user"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_set_complex_value_slot,
@@ -289,7 +307,7 @@ static ngx_command_t  ngx_http_presence_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_presence_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_presence_variables_add,       /* preconfiguration */
     ngx_http_presence_init,                /* postconfiguration */
 
     ngx_http_presence_create_main_conf,    /* create main configuration */
@@ -407,6 +425,11 @@ ngx_http_presence_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->name = value[1];
     zone->size = size;
     zone->cycle = cf->cycle;
+
+    zone->journal = ngx_http_presence_journal_create(cf);
+    if (zone->journal == NULL) {
+        return NGX_CONF_ERROR;
+    }
 
     ngx_memzero(&block, sizeof(ngx_http_presence_block_t));
 
@@ -721,6 +744,48 @@ ngx_http_presence_touch(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_http_presence_log_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_presence_loc_conf_t *plcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *user;
+    ngx_http_compile_complex_value_t   ccv;
+
+    value = cf->args->elts;
+
+    if (plcf->log_users == NGX_CONF_UNSET_PTR) {
+        plcf->log_users = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                           sizeof(ngx_http_complex_value_t));
+        if (plcf->log_users == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        user = ngx_array_push(plcf->log_users);
+        if (user == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = user;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_presence_loc_conf_t *plcf = conf;
@@ -861,7 +926,9 @@ ngx_http_presence_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&pmcf->zones, cf->pool, 1,
                        sizeof(ngx_http_presence_zone_t *))
-        != NGX_OK)
+        != NGX_OK
+        || ngx_array_init(&pmcf->lookups, cf->pool, 1, sizeof(void *))
+           != NGX_OK)
     {
         return NULL;
     }
@@ -888,6 +955,7 @@ ngx_http_presence_create_loc_conf(ngx_conf_t *cf)
      *     plcf->origins = NULL;
      */
 
+    plcf->log_users = NGX_CONF_UNSET_PTR;
     plcf->user = NGX_CONF_UNSET_PTR;
     plcf->groups = NGX_CONF_UNSET_PTR;
     plcf->view = NGX_CONF_UNSET_PTR;
@@ -905,6 +973,7 @@ ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_core_loc_conf_t  *clcf;
 
+    ngx_conf_merge_ptr_value(conf->log_users, prev->log_users, NULL);
     ngx_conf_merge_ptr_value(conf->user, prev->user, NULL);
     ngx_conf_merge_ptr_value(conf->groups, prev->groups, NULL);
     ngx_conf_merge_ptr_value(conf->view, prev->view, NULL);
@@ -969,7 +1038,11 @@ ngx_http_presence_init(ngx_conf_t *cf)
 
     *h = ngx_http_presence_touch_handler;
 
-    return NGX_OK;
+    if (ngx_http_presence_journal_init(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_lookup_init(cf);
 }
 
 

@@ -1,15 +1,10 @@
 #include "ngx_http_presence_beat.h"
 #include "ngx_http_presence_access.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_json.h"
 #include "ngx_http_presence_member.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_tracker.h"
-
-
-typedef struct {
-    ngx_http_presence_zone_t      *zone;
-    ngx_http_presence_identity_t   identity;
-} ngx_http_presence_beat_ctx_t;
 
 
 static ngx_int_t ngx_http_presence_beat_reject(ngx_http_presence_zone_t *zone,
@@ -17,11 +12,11 @@ static ngx_int_t ngx_http_presence_beat_reject(ngx_http_presence_zone_t *zone,
 static ngx_uint_t ngx_http_presence_beat_is_sendable(ngx_http_request_t *r);
 static void ngx_http_presence_beat_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_presence_beat_apply(ngx_http_request_t *r,
-    ngx_http_presence_beat_ctx_t *ctx);
+    ngx_http_presence_context_t *ctx);
 static ngx_int_t ngx_http_presence_beat_body(ngx_http_request_t *r,
     ngx_str_t *body);
 static ngx_int_t ngx_http_presence_beat_reply(ngx_http_request_t *r,
-    ngx_http_presence_beat_ctx_t *ctx,
+    ngx_http_presence_context_t *ctx,
     const ngx_http_presence_report_t *report,
     const ngx_http_presence_answer_t *answer, ngx_http_presence_ms_t wall);
 static ngx_int_t ngx_http_presence_beat_reply_minimal(ngx_http_request_t *r);
@@ -43,26 +38,34 @@ ngx_int_t
 ngx_http_presence_beat_handler(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone)
 {
-    ngx_int_t                      rc;
-    ngx_http_presence_beat_ctx_t  *ctx;
+    ngx_int_t                     rc;
+    ngx_http_presence_context_t  *ctx;
 
     if (r->method != NGX_HTTP_POST) {
         return ngx_http_presence_beat_reject(zone,
                                  ngx_http_presence_problem_method(r, "POST"));
     }
 
-    ctx = ngx_palloc(r->pool, sizeof(ngx_http_presence_beat_ctx_t));
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_presence_context_t));
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->zone = zone;
+    ctx->seq = -1;
 
     if (ngx_http_presence_access_identify(r, zone, &ctx->identity, &rc)
         != NGX_OK)
     {
         return ngx_http_presence_beat_reject(zone, rc);
     }
+
+    ctx->raised = ngx_http_presence_journal_raises(r, &ctx->identity.user);
+
+    ngx_http_presence_journal_stage(r, ctx, "received", " length=%O",
+                                    r->headers_in.content_length_n);
+    ngx_http_presence_journal_stage(r, ctx, "identified", " groups=%ui",
+                                    ctx->identity.ngroups);
 
     if (!ngx_http_presence_beat_is_sendable(r)) {
         return ngx_http_presence_beat_reject(zone,
@@ -123,6 +126,8 @@ ngx_http_presence_touch_handler(ngx_http_request_t *r)
     ago = (ngx_http_presence_ms_t) (tp->sec - r->start_sec) * 1000
           + (ngx_http_presence_ms_t) tp->msec
           - (ngx_http_presence_ms_t) r->start_msec;
+
+    ngx_http_presence_journal_of(zone, r);
 
     now = ngx_http_presence_zone_lock(zone);
     (void) ngx_http_presence_tracker_touch_locked(zone, &identity,
@@ -186,7 +191,7 @@ ngx_http_presence_beat_is_sendable(ngx_http_request_t *r)
 static void
 ngx_http_presence_beat_body_handler(ngx_http_request_t *r)
 {
-    ngx_http_presence_beat_ctx_t  *ctx;
+    ngx_http_presence_context_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
 
@@ -196,7 +201,7 @@ ngx_http_presence_beat_body_handler(ngx_http_request_t *r)
 
 static ngx_int_t
 ngx_http_presence_beat_apply(ngx_http_request_t *r,
-    ngx_http_presence_beat_ctx_t *ctx)
+    ngx_http_presence_context_t *ctx)
 {
     ngx_int_t                    rc;
     ngx_str_t                    body;
@@ -204,10 +209,11 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     const char                  *detail;
     ngx_http_presence_ms_t       now, wall;
     ngx_http_presence_zone_t    *zone;
-    ngx_http_presence_answer_t   answer;
+    ngx_http_presence_answer_t  *answer;
     ngx_http_presence_report_t   report;
 
     zone = ctx->zone;
+    answer = &ctx->answer;
 
     rc = ngx_http_presence_beat_body(r, &body);
 
@@ -234,22 +240,39 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
                                     detail));
     }
 
+    ctx->session = report.session;
+    ctx->seq = report.beat.seq;
+    report.raised = ctx->raised;
+
+    ngx_http_presence_journal_stage(r, ctx, "parsed", " visible=%d leave=%d "
+                                    "logout=%d next=%L", !report.beat.hidden,
+                                    report.leave, report.logout,
+                                    report.beat.next);
+
+    ngx_http_presence_journal_of(zone, r);
+
     now = ngx_http_presence_zone_lock(zone);
     wall = ngx_http_presence_zone_wall(zone, now);
 
     rc = ngx_http_presence_tracker_beat_locked(zone, &ctx->identity, &report,
-                                              now, &answer);
+                                              now, answer);
 
     ngx_http_presence_counters_beat(&zone->sh->counters,
                                     (rc == NGX_BUSY)
                                     ? NGX_HTTP_PRESENCE_BEAT_FULL
-                                    : answer.result);
+                                    : answer->result);
 
     ngx_http_presence_zone_unlock(zone);
 
-    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "presence beat user:\"%V\" session:\"%V\" seq:%L rc:%i",
-                   &ctx->identity.user, &report.session, report.beat.seq, rc);
+    ctx->applied = 1;
+
+    ngx_http_presence_journal_stage(r, ctx, "applied", " rc=%i gap=%L "
+                                    "missed=%uD", rc, answer->finding.gap,
+                                    answer->finding.missed);
+
+    if (answer->finding.diagnosis.late) {
+        ngx_http_presence_journal_late(r, ctx, &report);
+    }
 
     if (rc == NGX_BUSY) {
         return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_ZONE_FULL,
@@ -257,7 +280,14 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
                                          "this session or what it brings");
     }
 
-    return ngx_http_presence_beat_reply(r, ctx, &report, &answer, wall);
+    rc = ngx_http_presence_beat_reply(r, ctx, &report, answer, wall);
+
+    ngx_http_presence_journal_stage(r, ctx, "answered", " status=%s "
+                        "deadline=%L",
+                        ngx_http_presence_status_names[answer->status],
+                        answer->deadline);
+
+    return rc;
 }
 
 
@@ -317,7 +347,7 @@ ngx_http_presence_beat_body(ngx_http_request_t *r, ngx_str_t *body)
 
 static ngx_int_t
 ngx_http_presence_beat_reply(ngx_http_request_t *r,
-    ngx_http_presence_beat_ctx_t *ctx,
+    ngx_http_presence_context_t *ctx,
     const ngx_http_presence_report_t *report,
     const ngx_http_presence_answer_t *answer, ngx_http_presence_ms_t wall)
 {

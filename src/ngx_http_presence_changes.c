@@ -101,6 +101,7 @@ ngx_http_presence_changes_append_locked(ngx_http_presence_zone_t *zone,
     change->before = was->status;
     change->after = ngx_http_presence_rules_shown(user->status);
     change->reason = user->reason;
+    change->raised = user->raised;
 
     p = ngx_cpymem(change->data, user->id, user->len);
 

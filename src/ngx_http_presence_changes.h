@@ -30,6 +30,7 @@ typedef struct {
     uint8_t                      before;    /* status as everybody saw it */
     uint8_t                      after;
     uint8_t                      reason;
+    uint8_t                      raised;    /* by presence_log_user */
     u_char                       data[1];
 } ngx_http_presence_change_t;
 

@@ -1,6 +1,7 @@
 #include <netinet/tcp.h>
 
 #include "ngx_http_presence_hub.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_subscriber.h"
 #include "ngx_http_presence_tracker.h"
 
@@ -180,10 +181,11 @@ ngx_int_t
 ngx_http_presence_hub_subscribe(ngx_http_presence_subscriber_t *sub,
     const ngx_http_presence_filter_t *filter)
 {
-    ngx_http_request_t       *r;
-    ngx_pool_cleanup_t       *pcln;
-    ngx_http_cleanup_t       *cln;
-    ngx_http_presence_hub_t  *hub;
+    ngx_http_request_t           *r;
+    ngx_pool_cleanup_t           *pcln;
+    ngx_http_cleanup_t           *cln;
+    ngx_http_presence_hub_t      *hub;
+    ngx_http_presence_context_t  *ctx;
 
     r = sub->request;
     hub = sub->hub;
@@ -194,7 +196,9 @@ ngx_http_presence_hub_subscribe(ngx_http_presence_subscriber_t *sub,
     pcln = ngx_pool_cleanup_add(r->pool, 0);
     cln = ngx_http_cleanup_add(r, 0);
 
-    if (pcln == NULL || cln == NULL) {
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_presence_context_t));
+
+    if (pcln == NULL || cln == NULL || ctx == NULL) {
         return NGX_ERROR;
     }
 
@@ -210,7 +214,13 @@ ngx_http_presence_hub_subscribe(ngx_http_presence_subscriber_t *sub,
     cln->handler = ngx_http_presence_hub_detach;
     cln->data = sub;
 
-    ngx_http_set_ctx(r, sub, ngx_http_presence_module);
+    ctx->zone = hub->zone;
+    ctx->identity.user = sub->user;
+    ctx->session = sub->session;
+    ctx->seq = -1;
+    ctx->subscriber = sub;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_presence_module);
 
     hub->zone->traffic.opened++;
     hub->zone->counted = 1;
@@ -379,6 +389,9 @@ ngx_http_presence_hub_deliver_now(ngx_http_presence_hub_t *hub)
         /* on NGX_DECLINED each subscriber finds out for itself */
 
         ngx_http_presence_hub_deliver_batch(hub, to, wall, len);
+
+        ngx_http_presence_journal_delivered(zone, hub->batch, len, to.epoch,
+                                            hub->nsubscribers);
 
         hub->cursor = to;
 

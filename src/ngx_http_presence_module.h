@@ -26,6 +26,7 @@ typedef enum {
 
 typedef struct {
     ngx_array_t                   zones;    /* ngx_http_presence_zone_t * */
+    ngx_array_t                   lookups;  /* of ..._variables, pointers */
     ngx_array_t                   wake;     /* of the workers (..._wake) */
 } ngx_http_presence_main_conf_t;
 
@@ -50,6 +51,8 @@ typedef struct {
     ngx_http_complex_value_t     *user;
     ngx_http_complex_value_t     *groups;
     ngx_http_complex_value_t     *view;
+
+    ngx_array_t                  *log_users;    /* ngx_http_complex_value_t */
 
     ngx_uint_t                    origin;
     ngx_array_t                  *origins;  /* ngx_str_t */

@@ -54,7 +54,8 @@ struct ngx_http_presence_user_s {
     uint8_t                          reason;
     uint8_t                          missed;
     uint32_t                         trace;     /* place of it, 0: none */
-    uint16_t                         len;
+    uint16_t                         len:15;
+    uint16_t                         raised:1;  /* by presence_log_user */
     u_char                           id[1];
 };
 

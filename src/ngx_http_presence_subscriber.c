@@ -1,4 +1,5 @@
 #include "ngx_http_presence_subscriber.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_story.h"
 
 
@@ -129,10 +130,12 @@ void
 ngx_http_presence_subscriber_write_handler(ngx_http_request_t *r)
 {
     ngx_event_t                     *wev;
+    ngx_http_presence_context_t     *ctx;
     ngx_http_presence_subscriber_t  *sub;
 
     wev = r->connection->write;
-    sub = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+    sub = ctx->subscriber;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, wev->log, 0,
                    "presence stream write handler");

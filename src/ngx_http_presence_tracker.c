@@ -1,6 +1,7 @@
 #include "ngx_http_presence_tracker.h"
 #include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_trace.h"
 #include "ngx_http_presence_worst.h"
 
@@ -119,6 +120,8 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
         }
     }
 
+    user->raised = report->raised ? 1 : 0;
+
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_BEAT);
 
     if (report->logout) {
@@ -135,6 +138,7 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
 
     answer->status = user->status;
+    answer->reason = user->reason;
     answer->manual = user->manual;
     answer->until = user->until;
 
@@ -931,9 +935,10 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn,
     ngx_http_presence_ms_t now)
 {
-    ngx_uint_t                  missed, traced;
-    ngx_http_presence_sum_t     sum;
-    ngx_http_presence_status_e  status, shown;
+    ngx_uint_t                          missed, traced;
+    ngx_http_presence_sum_t             sum;
+    ngx_http_presence_status_e          status, shown;
+    ngx_http_presence_note_of_change_t  change;
 
     ngx_http_presence_tracker_sum(user, &sum);
 
@@ -985,6 +990,8 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
         user->missed = 0;
     }
 
+    change.from = user->status;
+
     if (status != user->status) {
         ngx_http_presence_tracker_set_status_locked(zone, user, status, now);
         traced = 1;
@@ -1013,6 +1020,14 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
     if (turn->changed) {
         user->reason = turn->reason;
         ngx_http_presence_changes_append_locked(zone, user, &turn->was);
+    }
+
+    if (turn->changed || traced) {
+        change.reason = turn->reason;
+        change.cause = turn->cause;
+        change.told = turn->changed;
+
+        ngx_http_presence_journal_change_locked(zone, user, &change, now);
     }
 }
 

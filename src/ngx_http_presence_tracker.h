@@ -19,6 +19,7 @@ typedef struct {
     ngx_http_presence_beat_t         beat;
     ngx_http_presence_diag_t         diag;
     ngx_str_t                        session;
+    ngx_uint_t                       raised;    /* by presence_log_user */
     ngx_str_t                        text;
     ngx_str_t                        meta;
     ngx_http_presence_ms_t           until;     /* wall time, 0: none */
@@ -42,6 +43,7 @@ typedef struct {
 /* what a beat is answered with */
 typedef struct {
     ngx_http_presence_status_e       status;
+    ngx_http_presence_reason_e       reason;    /* of the status */
     ngx_http_presence_status_e       manual;    /* _OFFLINE: none */
     ngx_http_presence_ms_t           until;     /* wall time */
     ngx_http_presence_ms_t           deadline;  /* from now, 0: not there */

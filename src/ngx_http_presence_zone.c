@@ -2,6 +2,7 @@
 #include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_hub.h"
 #include "ngx_http_presence_image.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_state.h"
 #include "ngx_http_presence_wake.h"
@@ -231,6 +232,8 @@ ngx_http_presence_zone_unlock(ngx_http_presence_zone_t *zone)
     if (changed) {
         ngx_http_presence_wake();
     }
+
+    ngx_http_presence_journal_tell(zone);
 
     if (full) {
         ngx_log_error(NGX_LOG_ERR, zone->cycle->log, 0,

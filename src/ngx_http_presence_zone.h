@@ -38,6 +38,7 @@ typedef struct ngx_http_presence_user_s     ngx_http_presence_user_t;
 typedef struct ngx_http_presence_session_s  ngx_http_presence_session_t;
 typedef struct ngx_http_presence_hub_s      ngx_http_presence_hub_t;
 typedef struct ngx_http_presence_state_s    ngx_http_presence_state_t;
+typedef struct ngx_http_presence_journal_s  ngx_http_presence_journal_t;
 
 
 typedef struct {
@@ -129,6 +130,7 @@ typedef struct {
     ngx_connection_t             sweeper;       /* data of "sweep" */
     ngx_http_presence_hub_t     *hub;
     ngx_http_presence_state_t   *state;
+    ngx_http_presence_journal_t *journal;
     ngx_http_presence_ms_t       forgiven;      /* not logged yet */
     unsigned                     counted:1;     /* "traffic", or streams */
     unsigned                     repaired:1;

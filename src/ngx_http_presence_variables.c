@@ -1,0 +1,464 @@
+#include "ngx_http_presence_variables.h"
+#include "ngx_http_presence_access.h"
+#include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_journal.h"
+#include "ngx_http_presence_record.h"
+
+
+typedef struct {
+    ngx_str_t                      zone_name;
+    ngx_http_presence_zone_t      *zone;
+    u_char                        *file;
+    ngx_uint_t                     line;
+    ngx_http_complex_value_t       key;
+    ngx_uint_t                     group;       /* or a user */
+} ngx_http_presence_lookup_t;
+
+
+static ngx_int_t ngx_http_presence_variable_user(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_session(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_status(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_gap(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_missed(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_cause(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_http_presence_context_t *ngx_http_presence_variable_beat(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_presence_variable_set(ngx_http_variable_value_t *v,
+    const ngx_str_t *value);
+static ngx_int_t ngx_http_presence_variable_word(ngx_http_variable_value_t *v,
+    const char *word);
+static ngx_int_t ngx_http_presence_variable_number(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, int64_t number);
+static ngx_int_t ngx_http_presence_lookup_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+
+
+static ngx_http_variable_t  ngx_http_presence_variables[] = {
+
+    { ngx_string("presence_user"), NULL,
+      ngx_http_presence_variable_user, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_session"), NULL,
+      ngx_http_presence_variable_session, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_status"), NULL,
+      ngx_http_presence_variable_status, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_reason"), NULL,
+      ngx_http_presence_variable_reason, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_gap"), NULL,
+      ngx_http_presence_variable_gap, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_missed"), NULL,
+      ngx_http_presence_variable_missed, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_cause"), NULL,
+      ngx_http_presence_variable_cause, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_presence_variables_add(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_presence_variables; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_presence_lookup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_presence_main_conf_t *pmcf = conf;
+
+    size_t                              prefix;
+    ngx_str_t                          *value, name, key;
+    ngx_http_variable_t                *var;
+    ngx_http_presence_lookup_t         *lookup, **p;
+    ngx_http_compile_complex_value_t    ccv;
+
+    value = cf->args->elts;
+
+    if (value[1].len < 2 || value[1].data[0] != '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid variable \"%V\" of presence_lookup: its "
+                           "name begins with \"$\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    lookup = ngx_pcalloc(cf->pool, sizeof(ngx_http_presence_lookup_t));
+    if (lookup == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strncmp(value[3].data, "user=", 5) == 0) {
+        prefix = 5;
+
+    } else if (ngx_strncmp(value[3].data, "group=", 6) == 0) {
+        prefix = 6;
+        lookup->group = 1;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid key \"%V\" of presence_lookup: use "
+                           "\"user=VALUE\" or \"group=VALUE\"", &value[3]);
+        return NGX_CONF_ERROR;
+    }
+
+    key.len = value[3].len - prefix;
+    key.data = value[3].data + prefix;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &key;
+    ccv.complex_value = &lookup->key;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    lookup->zone_name = value[2];
+    lookup->file = cf->conf_file->file.name.data;
+    lookup->line = cf->conf_file->line;
+
+    name.len = value[1].len - 1;
+    name.data = value[1].data + 1;
+
+    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    var->get_handler = ngx_http_presence_lookup_variable;
+    var->data = (uintptr_t) lookup;
+
+    p = ngx_array_push(&pmcf->lookups);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *p = lookup;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_presence_lookup_init(ngx_conf_t *cf)
+{
+    ngx_uint_t                       i, k;
+    ngx_http_presence_zone_t       **zones;
+    ngx_http_presence_lookup_t     **lookups;
+    ngx_http_presence_main_conf_t   *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_presence_module);
+
+    lookups = pmcf->lookups.elts;
+    zones = pmcf->zones.elts;
+
+    for (i = 0; i < pmcf->lookups.nelts; i++) {
+
+        for (k = 0; k < pmcf->zones.nelts; k++) {
+
+            if (zones[k]->name.len == lookups[i]->zone_name.len
+                && ngx_memcmp(zones[k]->name.data, lookups[i]->zone_name.data,
+                              zones[k]->name.len)
+                   == 0)
+            {
+                lookups[i]->zone = zones[k];
+                break;
+            }
+        }
+
+        if (lookups[i]->zone == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown presence_zone \"%V\" in "
+                          "\"presence_lookup\" in %s:%ui",
+                          &lookups[i]->zone_name, lookups[i]->file,
+                          lookups[i]->line);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_user(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                      user;
+    ngx_http_presence_context_t   *ctx;
+    ngx_http_presence_loc_conf_t  *plcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+
+    if (ctx) {
+        return ngx_http_presence_variable_set(v, &ctx->identity.user);
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
+
+    if (plcf->user == NULL
+        || ngx_http_complex_value(r, plcf->user, &user) != NGX_OK)
+    {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_presence_variable_set(v, &user);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_session(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_presence_variable_set(v, &ctx->session);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_status(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_presence_variable_beat(r);
+
+    return ngx_http_presence_variable_word(v, ctx
+                       ? ngx_http_presence_status_names[ctx->answer.status]
+                       : NULL);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_presence_variable_beat(r);
+
+    return ngx_http_presence_variable_word(v, ctx
+                       ? ngx_http_presence_reason_names[ctx->answer.reason]
+                       : NULL);
+}
+
+
+/* seconds, as $request_time has them */
+
+static ngx_int_t
+ngx_http_presence_variable_gap(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                       *p;
+    ngx_http_presence_ms_t        gap;
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_presence_variable_beat(r);
+    gap = ctx ? ctx->answer.finding.gap : -1;
+
+    if (gap < 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + 4);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+    v->len = ngx_sprintf(p, "%L.%03L", gap / 1000, gap % 1000) - p;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_missed(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_presence_variable_beat(r);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_presence_variable_number(r, v,
+                                             ctx->answer.finding.missed);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_cause(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t    *ctx;
+    ngx_http_presence_diagnosis_t  *diagnosis;
+
+    ctx = ngx_http_presence_variable_beat(r);
+
+    if (ctx == NULL || !ctx->answer.finding.diagnosis.late) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    diagnosis = &ctx->answer.finding.diagnosis;
+
+    return ngx_http_presence_variable_word(v,
+                           ngx_http_presence_cause_names[diagnosis->cause]);
+}
+
+
+/* NULL: the request is none, or was refused */
+
+static ngx_http_presence_context_t *
+ngx_http_presence_variable_beat(ngx_http_request_t *r)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
+
+    return (ctx && ctx->applied) ? ctx : NULL;
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_set(ngx_http_variable_value_t *v,
+    const ngx_str_t *value)
+{
+    if (value->len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = value->data;
+    v->len = value->len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_word(ngx_http_variable_value_t *v,
+    const char *word)
+{
+    ngx_str_t  value;
+
+    ngx_str_null(&value);
+
+    if (word) {
+        value.data = (u_char *) word;
+        value.len = ngx_strlen(word);
+    }
+
+    return ngx_http_presence_variable_set(v, &value);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_number(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, int64_t number)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%L", number) - value.data;
+
+    return ngx_http_presence_variable_set(v, &value);
+}
+
+
+/* as everybody else sees it: who is not known is offline */
+
+static ngx_int_t
+ngx_http_presence_lookup_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_lookup_t *lookup = (ngx_http_presence_lookup_t *) data;
+
+    ngx_str_t                   key;
+    ngx_uint_t                  online;
+    ngx_http_presence_user_t   *user;
+    ngx_http_presence_group_t  *group;
+    ngx_http_presence_status_e  status;
+
+    if (ngx_http_complex_value(r, &lookup->key, &key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    online = 0;
+    status = NGX_HTTP_PRESENCE_OFFLINE;
+
+    ngx_http_presence_zone_lock(lookup->zone);
+
+    if (lookup->group) {
+        group = ngx_http_presence_groups_find_locked(lookup->zone, &key);
+
+        if (group) {
+            online = group->counts.status[NGX_HTTP_PRESENCE_ONLINE];
+        }
+
+    } else {
+        user = ngx_http_presence_roster_find_locked(lookup->zone, &key,
+                                          ngx_http_presence_roster_hash(&key));
+        if (user) {
+            status = ngx_http_presence_rules_shown(user->status);
+        }
+    }
+
+    ngx_http_presence_zone_unlock(lookup->zone);
+
+    return lookup->group
+           ? ngx_http_presence_variable_number(r, v, (int64_t) online)
+           : ngx_http_presence_variable_word(v,
+                                      ngx_http_presence_status_names[status]);
+}

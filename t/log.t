@@ -1,0 +1,141 @@
+# The lines of the log: what they say, and the whole flow of one user.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Presence;
+use Test::Nginx::Socket 'no_plan';
+
+our $trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+our $raised = <<'_EOC_';
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    presence_log_user somebody $arg_watch;
+}
+_EOC_
+
+run_tests();
+
+__DATA__
+
+=== a change: one line at info
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/\[info\] .* presence change zone="zone\d+" user="anna" from=offline to=online reason=beat cause=- missed=0 silent=\d+ id=[0-9a-f]{16}-1 request=[0-9a-f]{32}/]
+
+
+=== an id with a quote
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user 'an"na\x';
+}
+--- request
+POST /presence/beat
+{"session":"tab"}
+--- error_log eval
+[qr/\[info\] .* presence change zone="zone\d+" user="an\\"na\\\\x" from=offline/]
+
+
+=== the whole flow at debug, with one key
+--- request
+POST /presence/beat?as=anna
+{"session":"tab","seq":7}
+--- error_log eval
+[qr/\[debug\] .* presence flow zone="zone\d+" stage=received user="anna" length=\d+ request=[0-9a-f]{32}/,
+ qr/\[debug\] .* stage=identified user="anna" groups=0 request=[0-9a-f]{32}/,
+ qr/\[debug\] .* stage=parsed user="anna" session="tab" seq=7 visible=1 leave=0 logout=0 next=-1 request=[0-9a-f]{32}/,
+ qr/\[debug\] .* stage=announced user="anna" from=offline to=online/,
+ qr/\[debug\] .* stage=applied user="anna" session="tab" seq=7 rc=0 gap=-1 missed=0 request=[0-9a-f]{32}/,
+ qr/\[debug\] .* stage=answered user="anna" session="tab" seq=7 status=online deadline=80000 request=[0-9a-f]{32}/]
+
+
+=== of one user at notice, by name
+--- config eval: $::raised
+--- request
+POST /presence/beat?as=somebody
+{"session":"tab","seq":7}
+--- error_log eval
+[qr/\[notice\] .* presence flow zone="zone\d+" stage=received user="somebody"/,
+ qr/\[notice\] .* stage=identified user="somebody"/,
+ qr/\[notice\] .* stage=parsed user="somebody"/,
+ qr/\[notice\] .* presence change zone="zone\d+" user="somebody"/,
+ qr/\[notice\] .* stage=announced user="somebody"/,
+ qr/\[notice\] .* stage=applied user="somebody"/,
+ qr/\[notice\] .* stage=answered user="somebody"/]
+
+
+=== of one user, by a variable; and nobody else
+--- config eval: $::raised
+--- request eval
+["POST /presence/beat?as=anna&watch=anna\n{\"session\":\"tab\"}"]
+--- error_log eval
+[qr/\[notice\] .* presence flow zone="zone\d+" stage=received user="anna"/]
+
+
+=== another user stays at debug
+--- config eval: $::raised
+--- request
+POST /presence/beat?as=berta&watch=anna
+{"session":"tab"}
+--- error_log eval
+[qr/\[debug\] .* presence flow zone="zone\d+" stage=received user="berta"/,
+ qr/\[info\] .* presence change zone="zone\d+" user="berta"/]
+
+
+=== traceparent is taken over
+--- more_headers eval: "Traceparent: $::trace"
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32} traceparent=$::trace/]
+
+
+=== traceparent of a later version, which says more
+--- more_headers eval: 'Traceparent: 01' . substr($::trace, 2) . '-more'
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32} traceparent=01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01(?!-)/]
+
+
+=== traceparent that is none: not all zeroes
+--- more_headers
+Traceparent: 00-00000000000000000000000000000000-00f067aa0ba902b7-01
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32},/]
+
+
+=== traceparent that is none: uppercase
+--- more_headers eval: 'Traceparent: ' . uc $::trace
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32},/]
+
+
+=== traceparent that is none: version 00 has an end
+--- more_headers eval: "Traceparent: $::trace-more"
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32},/]
+
+
+=== traceparent that is none: version ff
+--- more_headers eval: 'Traceparent: ff' . substr($::trace, 2)
+--- request
+POST /presence/beat?as=anna
+{"session":"tab"}
+--- error_log eval
+[qr/presence change .* request=[0-9a-f]{32},/]
