@@ -173,7 +173,7 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
     ngx_uint_t                          level;
     const char                         *error, *fired;
     const ngx_http_presence_diag_t     *diag;
-    const ngx_http_presence_finding_t  *finding;
+    const ngx_http_presence_arrival_t  *finding;
     u_char                              line[NGX_MAX_ERROR_STR];
 
     log = r->connection->log;

@@ -27,25 +27,25 @@ static ngx_int_t ngx_http_presence_tracker_hear_locked(
 static void ngx_http_presence_tracker_arrive_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_finding_t *finding);
+    ngx_http_presence_arrival_t *finding);
 static void ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *session,
     ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
 static void ngx_http_presence_tracker_find(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_finding_t *finding);
+    ngx_http_presence_arrival_t *finding);
 static void ngx_http_presence_tracker_find_lost_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_finding_t *finding);
+    ngx_http_presence_arrival_t *finding);
 static void ngx_http_presence_tracker_diagnose(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report,
-    ngx_http_presence_finding_t *finding);
+    ngx_http_presence_arrival_t *finding);
 static void ngx_http_presence_tracker_trace_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report,
-    const ngx_http_presence_finding_t *finding, ngx_uint_t news,
+    const ngx_http_presence_arrival_t *finding, ngx_uint_t news,
     ngx_http_presence_ms_t now);
 static ngx_uint_t ngx_http_presence_tracker_silence_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
@@ -509,7 +509,7 @@ static void
 ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_finding_t *finding)
+    ngx_http_presence_arrival_t *finding)
 {
     ngx_http_presence_counters_t  *counters;
 
@@ -570,7 +570,7 @@ static void
 ngx_http_presence_tracker_find(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_finding_t *finding)
+    ngx_http_presence_arrival_t *finding)
 {
     ngx_http_presence_life_t  *life;
 
@@ -599,7 +599,7 @@ ngx_http_presence_tracker_find(ngx_http_presence_zone_t *zone,
 static void
 ngx_http_presence_tracker_find_lost_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
-    ngx_http_presence_ms_t now, ngx_http_presence_finding_t *finding)
+    ngx_http_presence_ms_t now, ngx_http_presence_arrival_t *finding)
 {
     uint16_t                        hole;
     ngx_http_presence_ms_t          wall, last_at;
@@ -645,7 +645,7 @@ ngx_http_presence_tracker_find_lost_locked(ngx_http_presence_zone_t *zone,
 static void
 ngx_http_presence_tracker_diagnose(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report,
-    ngx_http_presence_finding_t *finding)
+    ngx_http_presence_arrival_t *finding)
 {
     ngx_http_presence_evidence_t  evidence;
 
@@ -664,7 +664,7 @@ static void
 ngx_http_presence_tracker_trace_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report,
-    const ngx_http_presence_finding_t *finding, ngx_uint_t news,
+    const ngx_http_presence_arrival_t *finding, ngx_uint_t news,
     ngx_http_presence_ms_t now)
 {
     ngx_http_presence_beat_record_t  beat;

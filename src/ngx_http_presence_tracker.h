@@ -37,7 +37,7 @@ typedef struct {
     int64_t                          hole;      /* as in the evidence */
     uint32_t                         missed;    /* beats, when it came */
     ngx_http_presence_diagnosis_t    diagnosis;
-} ngx_http_presence_finding_t;
+} ngx_http_presence_arrival_t;
 
 
 /* what a beat is answered with */
@@ -50,7 +50,7 @@ typedef struct {
     ngx_http_presence_beat_e         result;
     ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
-    ngx_http_presence_finding_t      finding;
+    ngx_http_presence_arrival_t      finding;
 } ngx_http_presence_answer_t;
 
 
