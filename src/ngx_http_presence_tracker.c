@@ -571,7 +571,11 @@ ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
 {
     ngx_http_presence_counters_t  *counters;
 
-    if (session->restored || session->ended || session->life.leaving) {
+    /* and what another node heard of it is not known */
+
+    if (session->restored || session->ended || session->owner
+        || session->life.leaving)
+    {
         return;
     }
 
@@ -902,6 +906,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 {
     ngx_uint_t                    missed;
     ngx_http_presence_ms_t        leave;
+    ngx_http_presence_life_t      life;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_verdict_t   verdict;
@@ -914,20 +919,22 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 
     missed = session->life.missed;
 
-    verdict = ngx_http_presence_tracker_look(zone, session, now);
+    if (zone->redis) {
+        life = session->life;
+        verdict = ngx_http_presence_rules_look(&zone->policy, &life, now);
 
-    /* another node may have heard it since */
+        /* another node may have heard it since */
 
-    if (zone->redis
-        && (verdict.gone || session->life.missed != missed)
-        && ngx_http_presence_redis_ask_locked(zone, session->user))
-    {
-        session->life.missed = (uint8_t) missed;
-
-        ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
+        if ((verdict.gone || (session->len && life.missed != missed))
+            && ngx_http_presence_redis_ask_locked(zone, session->user))
+        {
+            ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
                                     now + ngx_http_presence_redis_retry(zone));
-        return;
+            return;
+        }
     }
+
+    verdict = ngx_http_presence_tracker_look(zone, session, now);
 
     if (!verdict.gone) {
         ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,

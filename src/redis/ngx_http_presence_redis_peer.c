@@ -31,6 +31,9 @@ static void ngx_http_presence_redis_peer_end_locked(
     const ngx_http_presence_redis_record_t *record,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
     ngx_http_presence_ms_t at, ngx_http_presence_ms_t now);
+static void ngx_http_presence_redis_peer_observe(
+    ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_session_t *session, ngx_http_presence_ms_t now);
 static ngx_uint_t ngx_http_presence_redis_peer_has(
     ngx_http_presence_redis_text_t list,
     const ngx_http_presence_session_t *session, int64_t *number);
@@ -530,6 +533,8 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
                 leave = session->life.leave_at;
             }
 
+            ngx_http_presence_redis_peer_observe(redis->zone, session, now);
+
             ngx_http_presence_roster_end_session_locked(redis->zone, session,
                                                         reason);
         }
@@ -549,6 +554,24 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
 
     } else if (lives) {
         ngx_http_presence_redis_heard_locked(redis->zone, user, 0);
+    }
+}
+
+
+/* how late is the end of one whose time was over? */
+
+static void
+ngx_http_presence_redis_peer_observe(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_ms_t  deadline;
+
+    deadline = ngx_http_presence_rules_deadline(&zone->policy, &session->life);
+
+    if (session->owner == 0 && deadline <= now) {
+        ngx_http_presence_counters_observe(&zone->sh->counters.detection,
+                                           &ngx_http_presence_detection_scale,
+                                           now - deadline);
     }
 }
 
