@@ -54,8 +54,10 @@ struct ngx_http_presence_feed_s {
     unsigned                          settled:1;    /* the dead are known */
     unsigned                          scanning:1;   /* not answered yet */
     unsigned                          reading:1;
+    unsigned                          refill:1;     /* until it is done */
 
-    ngx_uint_t                        round;        /* of the questions */
+    ngx_uint_t                        round;        /* of the filling */
+    ngx_uint_t                        check;        /* of the streams */
     ngx_uint_t                        shard;
     ngx_uint_t                        answers;
     uint64_t                          cursor;
@@ -212,7 +214,7 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
 
     if (feed->phase == NGX_HTTP_PRESENCE_REDIS_IDLE) {
 
-        if (filled) {
+        if (filled && !feed->refill) {
             feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
             ngx_http_presence_redis_link_open(&feed->link);
 
@@ -250,6 +252,7 @@ ngx_http_presence_redis_feed_stop(ngx_http_presence_redis_t *redis)
     feed->all.active = 0;
     feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
     feed->round++;
+    feed->check++;
 
     ngx_http_presence_redis_link_close(&feed->link);
 }
@@ -424,6 +427,7 @@ ngx_http_presence_redis_feed_fill(ngx_http_presence_redis_t *redis)
     feed = redis->feed;
 
     feed->phase = NGX_HTTP_PRESENCE_REDIS_MARKING;
+    feed->refill = 1;
     feed->round++;
     feed->answers = 0;
 
@@ -467,7 +471,7 @@ ngx_http_presence_redis_feed_ask(ngx_http_presence_redis_t *redis,
 
     ask->call.handler = handler;
     ask->shard = shard;
-    ask->round = feed->round;
+    ask->round = (link == &feed->link) ? feed->check : feed->round;
 
     p = ngx_http_presence_redis_key(feed->buffer, redis, shard, what, NULL, 0);
 
@@ -649,6 +653,8 @@ ngx_http_presence_redis_feed_scanned(ngx_http_presence_redis_link_t *link,
         ngx_http_presence_zone_unlock(zone);
 
         feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
+        feed->refill = 0;
+
         ngx_http_presence_redis_link_open(&feed->link);
 
         if (feed->link.state == NGX_HTTP_PRESENCE_REDIS_READY) {
@@ -676,9 +682,15 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
         ngx_http_presence_redis_tell(link->redis, 1, NULL);
     }
 
+    /* a fill that is under way goes on to read by itself */
+
+    if (feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING) {
+        return;
+    }
+
     /* is what comes next still there, or was it trimmed meanwhile? */
 
-    feed->round++;
+    feed->check++;
     feed->answers = 0;
 
     ngx_http_presence_zone_lock(zone);
@@ -723,7 +735,7 @@ ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
 
     ngx_free(call);
 
-    if (reply == NULL || round != feed->round
+    if (reply == NULL || round != feed->check
         || feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING)
     {
         return;
