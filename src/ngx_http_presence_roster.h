@@ -49,15 +49,15 @@ struct ngx_http_presence_user_s {
     uint32_t                         hash;
     uint32_t                         lost;      /* session ended as missed */
     uint32_t                         rev;       /* of Redis' record, 0: none */
-    uint16_t                         nsessions;
-    uint8_t                          ngroups;
-    uint8_t                          pending;   /* said, and not sent yet */
+    unsigned                         nsessions:10;
+    unsigned                         len:10;
+    unsigned                         ngroups:7;
+    unsigned                         pending:4; /* flags, of what Redis lacks */
     uint8_t                          status;    /* the user's own view */
     uint8_t                          manual;
     uint8_t                          reason;
     uint8_t                          missed;
     uint32_t                         trace;     /* place of it, 0: none */
-    uint16_t                         len;
     u_char                           id[1];
 };
 

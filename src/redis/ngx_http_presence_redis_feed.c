@@ -55,6 +55,10 @@ struct ngx_http_presence_feed_s {
     unsigned                          scanning:1;   /* not answered yet */
     unsigned                          reading:1;
     unsigned                          refill:1;     /* until it is done */
+    unsigned                          stale:1;      /* it has to be filled */
+
+    /* Redis' time from which on entries are news, and no history */
+    ngx_http_presence_ms_t            news;
 
     ngx_uint_t                        round;        /* of the filling */
     ngx_uint_t                        check;        /* of the streams */
@@ -107,6 +111,9 @@ static void ngx_http_presence_redis_feed_have_read(
     ngx_http_presence_redis_call_t *call, redisReply *reply);
 static void ngx_http_presence_redis_feed_stream(
     ngx_http_presence_redis_t *redis, const redisReply *stream);
+static void ngx_http_presence_redis_feed_look(
+    ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_record_t *record);
 static ngx_int_t ngx_http_presence_redis_feed_id(const redisReply *reply,
     uint64_t id[2]);
 static void ngx_http_presence_redis_feed_walk(
@@ -210,6 +217,12 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
     if (resync) {
         feed->all.active = 1;
         feed->all.from = 0;
+    }
+
+    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_FOLLOWING && feed->stale) {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        feed->refill = 1;
+        feed->stale = 0;
     }
 
     if (feed->phase == NGX_HTTP_PRESENCE_REDIS_IDLE) {
@@ -650,6 +663,9 @@ ngx_http_presence_redis_feed_scanned(ngx_http_presence_redis_link_t *link,
             feed->orphans.extend = 1;
         }
 
+        feed->news = ngx_http_presence_redis_time(zone->sh,
+                                                  zone->sh->clock.now);
+
         ngx_http_presence_zone_unlock(zone);
 
         feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
@@ -695,6 +711,7 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
 
     ngx_http_presence_zone_lock(zone);
     ngx_memcpy(feed->ids, zone->sh->redis->ids, sizeof(feed->ids));
+    feed->news = ngx_http_presence_redis_time(zone->sh, zone->sh->clock.now);
     ngx_http_presence_zone_unlock(zone);
 
     for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
@@ -912,16 +929,48 @@ ngx_http_presence_redis_feed_stream(ngx_http_presence_redis_t *redis,
         /* what this node said itself came back as an answer */
 
         if (ngx_http_presence_redis_peer_read(entry->element[1], &record)
-            == NGX_OK
-            && (record.node.len != self->len
-                || ngx_memcmp(record.node.data, self->id, self->len) != 0))
+            != NGX_OK
+            || (record.node.len == self->len
+                && ngx_memcmp(record.node.data, self->id, self->len) == 0))
         {
+            ngx_http_presence_zone_unlock(zone);
+            continue;
+        }
+
+        if ((ngx_http_presence_ms_t) id[0] >= redis->feed->news) {
             ngx_http_presence_redis_peer_apply_locked(redis, &record,
                           ngx_http_presence_redis_at(zone->sh,
                                                      (int64_t) id[0]), now, 0);
+
+        } else {
+            ngx_http_presence_redis_feed_look(redis, &record);
         }
 
         ngx_http_presence_zone_unlock(zone);
+    }
+}
+
+
+/*
+ * A change of a time in which this node followed nobody, and decided alone:
+ * what has come of it counts, and not the way there.
+ */
+
+static void
+ngx_http_presence_redis_feed_look(ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_record_t *record)
+{
+    ngx_str_t  id;
+
+    id.data = (u_char *) record->user.data;
+    id.len = record->user.len;
+
+    if (!ngx_http_presence_redis_mirror_put(redis,
+                                           ngx_http_presence_roster_hash(&id),
+                                           id.data, id.len,
+                                           NGX_HTTP_PRESENCE_REDIS_LOOK))
+    {
+        redis->feed->stale = 1;
     }
 }
 

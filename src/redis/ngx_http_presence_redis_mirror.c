@@ -158,7 +158,7 @@ void
 ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_uint_t flags)
 {
-    user->pending |= (uint8_t) (flags & NGX_HTTP_PRESENCE_REDIS_CONTENT);
+    user->pending |= (unsigned) flags & NGX_HTTP_PRESENCE_REDIS_CONTENT;
 
     (void) ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
                                               user->id, user->len,

@@ -22,7 +22,7 @@ function python({ redis }, lines) {
   const script = `${examples('python')}\n`
     + `db = redis.Redis(port=${redis.port}, decode_responses=True)\n`
     + `import json\n${lines}\n`;
-  const run = spawnSync('python3', ['-c', script],
+  const run = spawnSync('/usr/bin/python3', ['-c', script],
     { encoding: 'utf8', timeout: 20_000 });
 
   assert.equal(run.status, 0, run.stderr);
@@ -41,10 +41,12 @@ scenario('an application asks who is there, and how many', { count: 1 },
     const { online } = await import(pathToFileURL(file));
 
     for (const user of ['ann', 'bob', 'zoë/1']) {
-      await node.tab(encodeURIComponent(user));
+      await node.tab(encodeURIComponent(user), { session: 'tab-of-it' });
     }
 
     await node.beat('gone');
+    await until(async () => (await nodes.record('gone')).status === 'online',
+      SECOND, 'one more');
     await node.beat('gone', { logout: true });
     await until(async () => (await nodes.record('gone')).status === 'offline'
       && await online(nodes.client) === 3, 2 * SECOND, 'three are there');

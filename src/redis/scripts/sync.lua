@@ -63,7 +63,7 @@ if isnew and #ARGV == 13 then
     return { int(now), prior, prior, '' }
 end
 
-local put, ended, removed, lost, why = {}, {}, {}, nil, nil
+local put, ended, removed, lost, why, refused = {}, {}, {}, nil, nil, nil
 local changed = false
 
 local gone = tonumber(fields.gone or 0)
@@ -97,6 +97,7 @@ for i = 14, #ARGV, 2 do
 
     if not cur and not fresh and sign <= gone + SLIGHT then
         ended[#ended + 1] = id .. ' ' .. int(gone)
+        refused = fields.reason
     elseif cur and cur[NODE] ~= node and cur[SIGN] > sign then
         cur[ACTIVE] = math.max(cur[ACTIVE], now - f[3])
         put[id] = cur
@@ -219,7 +220,7 @@ elseif changed or said or news then
     what = 'session'
 end
 
-local rev, reason = prior, why or ARGV[5]
+local rev, reason = prior, why or refused or ARGV[5]
 
 if what then
 
