@@ -750,26 +750,31 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
                               - (sync->wall
                                  + ngx_http_presence_zone_wall(zone, now)) / 2;
 
+    id.len = sync->len;
+    id.data = sync->id;
+
+    user = ngx_http_presence_roster_find_locked(zone, &id, sync->hash);
+
+    /*
+     * Nobody else has changed the user in between: what this node has said of
+     * the user since stands.
+     */
+
+    if (user && rev && user->rev == (uint32_t) prior) {
+        user->rev = (uint32_t) rev;
+    }
+
     if (reply->elements >= 5
         && ngx_http_presence_redis_peer_read(reply->element[4], &record)
            == NGX_OK)
     {
         ngx_http_presence_redis_peer_apply_locked(redis, &record, sync->at,
                                                   now, 1);
-    } else {
-        id.len = sync->len;
-        id.data = sync->id;
+    } else if (user && rev == 0) {
+        ngx_http_presence_redis_peer_unknown_locked(redis, user, now);
 
-        user = ngx_http_presence_roster_find_locked(zone, &id, sync->hash);
-
-        if (user && rev == 0) {
-            ngx_http_presence_redis_peer_unknown_locked(redis, user, now);
-
-        } else if (user
-                   && ngx_http_presence_redis_record_later(rev, user->rev))
-        {
-            user->rev = (uint32_t) rev;
-        }
+    } else if (user && ngx_http_presence_redis_record_later(rev, user->rev)) {
+        user->rev = (uint32_t) rev;
     }
 
     ngx_http_presence_zone_unlock(zone);

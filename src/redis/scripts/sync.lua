@@ -311,7 +311,9 @@ end
 local ends = #ended > 0 and table.concat(ended, '\n') .. '\n' or ''
 local answer = { int(now), prior, rev, ends }
 
-if what or has(LOOK) or has(ALL) or prior ~= base or #ended > 0 then
+local news_to_it = has(LOOK) or has(ALL) or prior ~= base or #ended > 0
+
+if what or news_to_it then
     local lines = {}
 
     for id, s in pairs(sessions) do
@@ -334,7 +336,7 @@ if what or has(LOOK) or has(ALL) or prior ~= base or #ended > 0 then
         redis.call('PEXPIRE', changes, int(DAY + margin))
     end
 
-    answer[5] = record
+    if news_to_it then answer[5] = record end
 end
 
 return answer
