@@ -25,7 +25,7 @@ static void ngx_http_presence_redis_link_disconnected(
 static void ngx_http_presence_redis_link_greet(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_link_greeted(redisAsyncContext *ac,
-    void *reply, void *data);
+    void *data, void *last);
 static void ngx_http_presence_redis_link_replied(redisAsyncContext *ac,
     void *reply, void *data);
 static void ngx_http_presence_redis_link_failed(
