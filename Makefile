@@ -42,7 +42,7 @@ $(MODULE): $(TREE)/objs/Makefile FORCE
 	+@$(NGINX_MAKE) modules
 	@cmp -s $(BUILT) $@ || cp $(BUILT) $@
 
-$(TREE)/objs/Makefile: config $(TREE)/asked
+$(TREE)/objs/Makefile: config $(wildcard src/redis/scripts/*.lua) $(TREE)/asked
 	@[[ -d "$(NGINX_SRC)" ]] || { echo 'there is no nginx to build for: "make' \
 	    'deps" gets one, NGINX_SRC=/path/to/source names one' >&2; exit 1; }
 	@echo 'configuring for $(NGINX_SRC)'
@@ -117,8 +117,12 @@ $(BUILD)/unit/wheel_test: UNIT_FLAGS += $(patsubst %,-I$(TREE)/%,objs src/core \
     src/event src/event/modules src/event/quic src/os/unix)
 $(BUILD)/unit/wheel_test: src/ngx_http_presence_wheel.c $(TREE)/objs/Makefile
 
+$(BUILD)/unit/redis_test: UNIT_PARTS := $(patsubst %, \
+    src/redis/ngx_http_presence_redis_%.c,queue record share url)
+$(BUILD)/unit/redis_test: $(wildcard src/redis/*.[ch])
+
 .PHONY: unit
-unit: $(UNIT)  ## rules, clock, wheel, diagnose, record: t/unit
+unit: $(UNIT)  ## rules, clock, wheel, diagnose, record, redis: t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js
@@ -130,7 +134,7 @@ t: $(MODULE) $(NGINX)  ## directives, endpoints, errors: Test::Nginx files (T=)
 	@.ci/test-nginx $(or $(T),$(sort $(wildcard t/*.t)))
 
 .PHONY: live
-live: $(MODULE) $(NGINX)  ## scenarios with real clients and servers (T=)
+live: $(MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and servers (T=)
 	@.ci/tap live '$(NODE_TEST)' $(or $(T),$(filter-out $(BROWSER), \
 	    $(wildcard t/live/*.test.mjs)))
 

@@ -14,6 +14,7 @@
 #include "ngx_http_presence_story.h"
 #include "ngx_http_presence_stream.h"
 #include "ngx_http_presence_problem.h"
+#include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_sweep.h"
 #include "ngx_http_presence_variables.h"
 #include "ngx_http_presence_wake.h"
@@ -51,6 +52,9 @@ enum {
     NGX_HTTP_PRESENCE_GROUP_LENGTH,
     NGX_HTTP_PRESENCE_TEXT_LENGTH,
     NGX_HTTP_PRESENCE_META_LENGTH,
+    NGX_HTTP_PRESENCE_REDIS_TIMEOUT,
+    NGX_HTTP_PRESENCE_REDIS_CONNECT_TIMEOUT,
+    NGX_HTTP_PRESENCE_REDIS_STREAM_LENGTH,
     NGX_HTTP_PRESENCE_NPARAMS
 };
 
@@ -184,7 +188,18 @@ ngx_http_presence_params[NGX_HTTP_PRESENCE_NPARAMS] = {
       256, 0, NGX_HTTP_PRESENCE_MAX_TEXT, "a number from 0 to 512" },
 
     { ngx_string("max_meta_length"), 0,
-      1024, 0, NGX_HTTP_PRESENCE_MAX_META, "a number from 0 to 1024" }
+      1024, 0, NGX_HTTP_PRESENCE_MAX_META, "a number from 0 to 1024" },
+
+    { ngx_string("redis_timeout"), 1,
+      2 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_MINUTE,
+      ngx_http_presence_time_form " from 50ms to 1m" },
+
+    { ngx_string("redis_connect_timeout"), 1,
+      2 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_MINUTE,
+      ngx_http_presence_time_form " from 50ms to 1m" },
+
+    { ngx_string("redis_stream_length"), 0,
+      1000, 10, 1000000, "a number from 10 to 1000000" }
 };
 
 
@@ -482,11 +497,18 @@ ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_presence_block_t *block = conf;
 
+    char                             *rv;
     ngx_str_t                        *value;
-    ngx_uint_t                        i;
+    ngx_uint_t                        i, done;
     const ngx_http_presence_param_t  *param;
 
     value = cf->args->elts;
+
+    rv = ngx_http_presence_redis_line(cf, block->zone, &done);
+
+    if (done) {
+        return rv;
+    }
 
     if (value[0].len == sizeof("state") - 1
         && ngx_strncmp(value[0].data, "state", value[0].len) == 0)
@@ -510,8 +532,11 @@ ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "max_interval, stream_life, retention, state, "
                        "state_interval, trace, max_sessions, max_groups, "
                        "max_user_length, max_session_length, "
-                       "max_group_length, max_text_length and "
-                       "max_meta_length", &value[0], &block->zone->name);
+                       "max_group_length, max_text_length, "
+                       "max_meta_length, redis, node, redis_password_file, "
+                       "redis_prefix, redis_timeout, redis_connect_timeout "
+                       "and redis_stream_length",
+                       &value[0], &block->zone->name);
 
     return NGX_CONF_ERROR;
 }
@@ -667,7 +692,10 @@ ngx_http_presence_zone_apply(ngx_conf_t *cf, ngx_http_presence_block_t *block)
     limits->max_text = values[NGX_HTTP_PRESENCE_TEXT_LENGTH];
     limits->max_meta = values[NGX_HTTP_PRESENCE_META_LENGTH];
 
-    return NGX_CONF_OK;
+    return ngx_http_presence_redis_apply(cf, zone,
+                             values[NGX_HTTP_PRESENCE_REDIS_TIMEOUT],
+                             values[NGX_HTTP_PRESENCE_REDIS_CONNECT_TIMEOUT],
+                             values[NGX_HTTP_PRESENCE_REDIS_STREAM_LENGTH]);
 }
 
 
@@ -1090,6 +1118,11 @@ ngx_http_presence_init_process(ngx_cycle_t *cycle)
         }
 
         ngx_http_presence_zone_init_worker(zones[i]);
+
+        if (ngx_http_presence_redis_init_worker(zones[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         ngx_http_presence_sweep_init_worker(zones[i], cycle);
     }
 

@@ -104,7 +104,7 @@ ngx_http_presence_groups_set_locked(ngx_http_presence_zone_t *zone,
                                                 user->memberships);
 
     user->memberships = list;
-    user->ngroups = (uint16_t) identity->ngroups;
+    user->ngroups = (unsigned) identity->ngroups;
 
     return NGX_OK;
 

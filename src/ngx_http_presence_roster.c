@@ -67,7 +67,7 @@ ngx_http_presence_roster_add_user_locked(ngx_http_presence_zone_t *zone,
     ngx_memzero(user, offsetof(ngx_http_presence_user_t, id));
 
     user->hash = hash;
-    user->len = (uint16_t) identity->user.len;
+    user->len = (unsigned) identity->user.len;
     user->status = NGX_HTTP_PRESENCE_OFFLINE;
 
     ngx_memcpy(user->id, identity->user.data, identity->user.len);

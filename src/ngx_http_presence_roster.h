@@ -22,6 +22,7 @@ struct ngx_http_presence_session_s {
     unsigned                         restored:1;  /* has not beaten since */
     unsigned                         ended:1;   /* logged out: just a memory */
     unsigned                         listed:1;  /* among the worst */
+    unsigned                         owner:5;   /* 0: this node (..._redis) */
     uint8_t                          len;       /* 0: made by requests alone */
     u_char                           id[1];
 };
@@ -47,15 +48,17 @@ struct ngx_http_presence_user_s {
     ngx_http_presence_ms_t           until;     /* of "manual", wall time */
     uint32_t                         hash;
     uint32_t                         lost;      /* session ended as missed */
-    uint16_t                         nsessions;
-    uint16_t                         ngroups;
+    uint32_t                         rev;       /* of Redis' record, 0: none */
+    unsigned                         nsessions:10;
+    unsigned                         len:10;
+    unsigned                         ngroups:7;
+    unsigned                         pending:4; /* flags, of what Redis lacks */
+    unsigned                         raised:1;  /* by presence_log_user */
     uint8_t                          status;    /* the user's own view */
     uint8_t                          manual;
     uint8_t                          reason;
     uint8_t                          missed;
     uint32_t                         trace;     /* place of it, 0: none */
-    uint16_t                         len:15;
-    uint16_t                         raised:1;  /* by presence_log_user */
     u_char                           id[1];
 };
 

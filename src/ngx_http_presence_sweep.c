@@ -1,4 +1,5 @@
 #include "ngx_http_presence_sweep.h"
+#include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_state.h"
 #include "ngx_http_presence_tracker.h"
 
@@ -78,6 +79,10 @@ ngx_http_presence_sweep_handler(ngx_event_t *ev)
 
     if (leads) {
         ngx_http_presence_state_tick(zone);
+    }
+
+    if (zone->redis) {
+        ngx_http_presence_redis_feed_tick(zone, leads);
     }
 
     if (!ngx_exiting) {

@@ -1,20 +1,18 @@
 #include "ngx_http_presence_tracker.h"
-#include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
+#include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_trace.h"
 #include "ngx_http_presence_worst.h"
 
 
-/* one change of a user, from what everybody saw before to what is new */
-typedef struct {
-    ngx_http_presence_was_t          was;
-    ngx_http_presence_reason_e       reason;
-    ngx_uint_t                       cause;     /* or _NO_CAUSE */
-    ngx_uint_t                       changed;
-} ngx_http_presence_turn_t;
-
-
+static void ngx_http_presence_tracker_mirror_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    const ngx_http_presence_report_t *report,
+    const ngx_http_presence_turn_t *turn);
+static void ngx_http_presence_tracker_signed_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t before);
 static void ngx_http_presence_tracker_logout_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_report_t *report, ngx_http_presence_turn_t *turn,
@@ -59,19 +57,12 @@ static void ngx_http_presence_tracker_set_manual(
 static ngx_http_presence_verdict_t ngx_http_presence_tracker_look(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_ms_t now);
-static void ngx_http_presence_tracker_watch_locked(
-    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
-    ngx_http_presence_ms_t now);
 static void ngx_http_presence_tracker_expire_session_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_ms_t now);
-static void ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
-    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason);
-static void ngx_http_presence_tracker_was_in_groups(
-    ngx_http_presence_user_t *user, ngx_http_presence_was_t *was);
-static void ngx_http_presence_tracker_settle_locked(
+static ngx_http_presence_status_e ngx_http_presence_tracker_judge_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
-    ngx_http_presence_turn_t *turn, ngx_http_presence_ms_t now);
+    const ngx_http_presence_turn_t *turn, ngx_http_presence_status_e status);
 static void ngx_http_presence_tracker_set_status_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     ngx_http_presence_status_e status, ngx_http_presence_ms_t now);
@@ -137,6 +128,10 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
 
+    if (zone->redis) {
+        ngx_http_presence_tracker_mirror_locked(zone, user, report, &turn);
+    }
+
     answer->status = user->status;
     answer->reason = user->reason;
     answer->manual = user->manual;
@@ -152,6 +147,7 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_ms_t now)
 {
     uint32_t                      hash;
+    ngx_http_presence_ms_t        before;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_session_t  *session;
@@ -191,8 +187,11 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
 
     session = ngx_http_presence_roster_find_session(user, &nameless);
 
+    before = session ? session->life.last_sign : 0;
+
     if (session) {
         session->restored = 0;
+        session->owner = 0;
 
         ngx_http_presence_rules_touch(&session->life, now - ago);
 
@@ -211,6 +210,10 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
 
+    if (session && zone->redis) {
+        ngx_http_presence_tracker_signed_locked(zone, session, before);
+    }
+
     return session ? NGX_OK : NGX_BUSY;
 }
 
@@ -220,6 +223,7 @@ ngx_http_presence_tracker_acknowledge_locked(ngx_http_presence_zone_t *zone,
     ngx_str_t *user_id, ngx_str_t *session_id, ngx_http_presence_ms_t ago,
     ngx_http_presence_ms_t now)
 {
+    ngx_http_presence_ms_t        before;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_session_t  *session;
@@ -240,12 +244,22 @@ ngx_http_presence_tracker_acknowledge_locked(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_STREAM);
 
+    before = session->life.last_sign;
+
     ngx_http_presence_rules_acknowledge(&zone->policy, &session->life,
                                         now - ago);
+
+    if (session->life.last_sign > before) {
+        session->owner = 0;
+    }
 
     ngx_http_presence_tracker_watch_locked(zone, session, now);
 
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+
+    if (zone->redis) {
+        ngx_http_presence_tracker_signed_locked(zone, session, before);
+    }
 }
 
 
@@ -372,6 +386,53 @@ ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
 }
 
 
+/* what Redis has to be told of a beat */
+
+static void
+ngx_http_presence_tracker_mirror_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
+    const ngx_http_presence_turn_t *turn)
+{
+    ngx_uint_t  flags;
+
+    flags = 0;
+
+    if (report->status < NGX_HTTP_PRESENCE_NSTATUSES) {
+        flags |= NGX_HTTP_PRESENCE_REDIS_MANUAL;
+    }
+
+    if (report->text.data || report->meta.data) {
+        flags |= NGX_HTTP_PRESENCE_REDIS_NOTE;
+    }
+
+    if (turn->was.groups) {
+        flags |= NGX_HTTP_PRESENCE_REDIS_GROUPS;
+    }
+
+    if (report->logout) {
+        flags = NGX_HTTP_PRESENCE_REDIS_ALL;
+    }
+
+    ngx_http_presence_redis_heard_locked(zone, user, flags);
+}
+
+
+/* signs of life that are many: Redis is told of four in an interval */
+
+static void
+ngx_http_presence_tracker_signed_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t before)
+{
+    ngx_http_presence_ms_t  part;
+
+    part = ngx_max(zone->policy.interval / 4, 1);
+
+    if (before / part != session->life.last_sign / part) {
+        ngx_http_presence_redis_heard_locked(zone, session->user, 0);
+    }
+}
+
+
 /*
  * The user's own word ends all sessions, with no grace.  Of the one that says
  * it a memory stays for a while: a beat that it sent before may come later.
@@ -430,6 +491,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
         ngx_http_presence_tracker_arrive_locked(zone, session, report, now,
                                                 &answer->finding);
         session->restored = 0;
+        session->owner = 0;
 
         news = report->leave
                ? ngx_http_presence_rules_leave(&session->life, &report->beat,
@@ -513,7 +575,11 @@ ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
 {
     ngx_http_presence_counters_t  *counters;
 
-    if (session->restored || session->ended || session->life.leaving) {
+    /* and what another node heard of it is not known */
+
+    if (session->restored || session->ended || session->owner
+        || session->life.leaving)
+    {
         return;
     }
 
@@ -787,6 +853,19 @@ ngx_http_presence_tracker_look(ngx_http_presence_zone_t *zone,
 
     verdict = ngx_http_presence_rules_look(&zone->policy, &session->life, now);
 
+    /* another node's: that counts, and when it is gone Redis says so */
+
+    if (session->owner) {
+        session->life.missed = missed;
+
+        verdict.gone = 0;
+        verdict.due = ngx_http_presence_rules_deadline(&zone->policy,
+                                                       &session->life);
+        verdict.due = ngx_max(verdict.due, now + 1);
+
+        return verdict;
+    }
+
     if (session->len == 0) {
         session->life.missed = 0;
     }
@@ -806,7 +885,7 @@ ngx_http_presence_tracker_look(ngx_http_presence_zone_t *zone,
  * in time: a later deadline is found when the timer fires.
  */
 
-static void
+void
 ngx_http_presence_tracker_watch_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
@@ -831,11 +910,33 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 {
     ngx_uint_t                    missed;
     ngx_http_presence_ms_t        leave;
+    ngx_http_presence_life_t      life;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_verdict_t   verdict;
 
+    if (session->owner) {
+        ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
+                      ngx_http_presence_redis_look_locked(zone, session, now));
+        return;
+    }
+
     missed = session->life.missed;
+
+    if (zone->redis) {
+        life = session->life;
+        verdict = ngx_http_presence_rules_look(&zone->policy, &life, now);
+
+        /* another node may have heard it since */
+
+        if ((verdict.gone || (session->len && life.missed != missed))
+            && ngx_http_presence_redis_ask_locked(zone, session->user))
+        {
+            ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
+                                    now + ngx_http_presence_redis_retry(zone));
+            return;
+        }
+    }
 
     verdict = ngx_http_presence_tracker_look(zone, session, now);
 
@@ -890,7 +991,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 
 /* keeps what everybody sees of the user before it is changed */
 
-static void
+void
 ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
     ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason)
 {
@@ -900,10 +1001,12 @@ ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
     turn->reason = reason;
     turn->cause = NGX_HTTP_PRESENCE_NO_CAUSE;
     turn->changed = 0;
+    turn->judged = 0;
+    turn->away = 0;
 }
 
 
-static void
+void
 ngx_http_presence_tracker_was_in_groups(ngx_http_presence_user_t *user,
     ngx_http_presence_was_t *was)
 {
@@ -930,7 +1033,7 @@ ngx_http_presence_tracker_was_in_groups(ngx_http_presence_user_t *user,
  * when something that they see is different.
  */
 
-static void
+void
 ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn,
     ngx_http_presence_ms_t now)
@@ -954,6 +1057,12 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
 
     status = ngx_http_presence_rules_status(&zone->policy, &sum, user->manual,
                                             now);
+
+    if (zone->redis) {
+        status = ngx_http_presence_tracker_judge_locked(zone, user, turn,
+                                                        status);
+    }
+
     shown = ngx_http_presence_rules_shown(status);
 
     if (sum.sessions) {
@@ -1032,6 +1141,40 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
 }
 
 
+/*
+ * Whether a user is idle is Redis' word where there is one: another node may
+ * know of activity.
+ */
+
+static ngx_http_presence_status_e
+ngx_http_presence_tracker_judge_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_http_presence_turn_t *turn,
+    ngx_http_presence_status_e status)
+{
+    if (status != NGX_HTTP_PRESENCE_ONLINE && status != NGX_HTTP_PRESENCE_AWAY)
+    {
+        return status;
+    }
+
+    if (user->manual == NGX_HTTP_PRESENCE_AWAY) {
+        return status;
+    }
+
+    if (turn->judged) {
+        return turn->away ? NGX_HTTP_PRESENCE_AWAY : NGX_HTTP_PRESENCE_ONLINE;
+    }
+
+    if (status == NGX_HTTP_PRESENCE_AWAY
+        && user->status == NGX_HTTP_PRESENCE_ONLINE
+        && ngx_http_presence_redis_ask_locked(zone, user))
+    {
+        return NGX_HTTP_PRESENCE_ONLINE;
+    }
+
+    return status;
+}
+
+
 static void
 ngx_http_presence_tracker_set_status_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_status_e status,
@@ -1097,6 +1240,12 @@ ngx_http_presence_tracker_set_timer_locked(ngx_http_presence_zone_t *zone,
 
     } else {
         return;
+    }
+
+    /* Redis has been asked */
+
+    if (zone->redis && due <= now) {
+        due = now + ngx_http_presence_redis_retry(zone);
     }
 
     if (!ngx_http_presence_timer_is_set(&user->timer)

@@ -10,8 +10,8 @@
 #define _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_
 
 
+#include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_diagnose.h"
-#include "ngx_http_presence_roster.h"
 
 
 /* a beat's body; NULL data: the member was absent */
@@ -52,6 +52,17 @@ typedef struct {
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
     ngx_http_presence_arrival_t      finding;
 } ngx_http_presence_answer_t;
+
+
+/* one change of a user, from what everybody saw before to what is new */
+typedef struct {
+    ngx_http_presence_was_t          was;
+    ngx_http_presence_reason_e       reason;
+    ngx_uint_t                       cause;     /* or _NO_CAUSE */
+    ngx_uint_t                       changed;
+    unsigned                         judged:1;  /* Redis says "away" or not */
+    unsigned                         away:1;
+} ngx_http_presence_turn_t;
 
 
 /*
@@ -96,6 +107,23 @@ void ngx_http_presence_tracker_restored_locked(ngx_http_presence_zone_t *zone,
 void ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_str_t *sessions, ngx_uint_t n,
     ngx_http_presence_reason_e reason, ngx_http_presence_ms_t now);
+
+/*
+ * The beginning and the end of each change, for others that change a user.
+ * The names of the groups that it was in are kept only on demand, before they
+ * are changed.
+ */
+void ngx_http_presence_tracker_begin(ngx_http_presence_user_t *user,
+    ngx_http_presence_turn_t *turn, ngx_http_presence_reason_e reason);
+void ngx_http_presence_tracker_was_in_groups(ngx_http_presence_user_t *user,
+    ngx_http_presence_was_t *was);
+void ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_turn_t *turn,
+    ngx_http_presence_ms_t now);
+
+/* sees to it that the session's next deadline is looked at */
+void ngx_http_presence_tracker_watch_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now);
 
 
 #endif /* _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_ */

@@ -3,6 +3,7 @@
 #include "ngx_http_presence_hub.h"
 #include "ngx_http_presence_image.h"
 #include "ngx_http_presence_journal.h"
+#include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_roster.h"
 #include "ngx_http_presence_state.h"
 #include "ngx_http_presence_wake.h"
@@ -29,6 +30,7 @@ ngx_int_t
 ngx_http_presence_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 {
     size_t                     len;
+    ngx_int_t                  rc;
     ngx_slab_pool_t           *shpool;
     ngx_http_presence_zone_t  *zone;
 
@@ -42,8 +44,17 @@ ngx_http_presence_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (data || shm_zone->shm.exists) {
-        zone->sh = shpool->data;
-        return NGX_OK;
+        ngx_http_presence_zone_lock(zone);
+        rc = ngx_http_presence_redis_init_locked(zone);
+        ngx_http_presence_zone_unlock(zone);
+
+        if (rc != NGX_OK) {
+            ngx_log_error(NGX_LOG_EMERG, zone->cycle->log, 0,
+                          "presence_zone \"%V\" has no room for \"redis\"",
+                          &zone->name);
+        }
+
+        return rc;
     }
 
     if (ngx_http_presence_zone_reset(zone, 0) != NGX_OK) {
@@ -131,7 +142,11 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
     ngx_http_presence_wheel_init(&sh->sessions, sh->clock.now);
     ngx_http_presence_wheel_init(&sh->users, sh->clock.now);
 
-    return ngx_http_presence_changes_init_locked(zone);
+    if (ngx_http_presence_changes_init_locked(zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_redis_init_locked(zone);
 }
 
 
@@ -385,15 +400,23 @@ ngx_http_presence_zone_former(ngx_http_presence_zone_t *zone)
 static void
 ngx_http_presence_zone_repair_locked(ngx_http_presence_zone_t *zone)
 {
-    ngx_http_presence_image_t  image;
+    ngx_http_presence_image_t          image;
+    ngx_http_presence_redis_shared_t  *redis;
 
     ngx_memzero(&image, sizeof(ngx_http_presence_image_t));
 
     ngx_http_presence_image_pack_locked(&image, zone);
 
+    redis = ngx_http_presence_redis_copy_locked(zone);
+
     if (ngx_http_presence_zone_reset(zone, 1) == NGX_OK) {
+        ngx_http_presence_redis_keep_locked(zone, redis);
         ngx_http_presence_image_unpack_locked(&image, zone,
                                           NGX_HTTP_PRESENCE_IMAGE_MOVE);
+    }
+
+    if (redis) {
+        ngx_free(redis);
     }
 
     ngx_http_presence_image_free(&image);

@@ -39,6 +39,10 @@ typedef struct ngx_http_presence_session_s  ngx_http_presence_session_t;
 typedef struct ngx_http_presence_hub_s      ngx_http_presence_hub_t;
 typedef struct ngx_http_presence_state_s    ngx_http_presence_state_t;
 typedef struct ngx_http_presence_journal_s  ngx_http_presence_journal_t;
+typedef struct ngx_http_presence_redis_s    ngx_http_presence_redis_t;
+
+typedef struct ngx_http_presence_redis_shared_s
+                                          ngx_http_presence_redis_shared_t;
 
 
 typedef struct {
@@ -103,6 +107,7 @@ typedef struct {
     ngx_http_presence_lease_t    lease;
     time_t                       full_logged;
     ngx_uint_t                   upgraded;  /* the server before still runs */
+    ngx_http_presence_redis_shared_t  *redis;   /* NULL: none */
 } ngx_http_presence_shared_t;
 
 
@@ -116,6 +121,7 @@ typedef struct {
 
     ngx_str_t                    state_file;    /* empty: none */
     ngx_http_presence_ms_t       state_interval;
+    ngx_http_presence_redis_t   *redis;         /* NULL: none */
 
     ngx_cycle_t                 *cycle;         /* of the configuration */
     ngx_shm_zone_t              *shm_zone;

@@ -159,7 +159,9 @@ intervall 25s;
 unknown line "intervall" in presence_zone "ZONE": it has interval, misses, slack,
 idle, leave_grace, max_interval, stream_life, retention, state, state_interval,
 trace, max_sessions, max_groups, max_user_length, max_session_length, max_group_length,
-max_text_length and max_meta_length in http.conf:3
+max_text_length, max_meta_length, redis, node, redis_password_file,
+redis_prefix, redis_timeout, redis_connect_timeout and redis_stream_length in
+http.conf:3
 
 
 === a line has no second value

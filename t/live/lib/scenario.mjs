@@ -40,7 +40,7 @@ export function scenario(title, site, body) {
   });
 }
 
-class Scene {
+export class Scene {
   constructor(t, site) {
     this.t = t;
     this.zone = { ...scale.zone, ...site.zone };

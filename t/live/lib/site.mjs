@@ -1,7 +1,8 @@
 // The site: nginx's configuration, from a few values.
 
 const TIMES = new Set(['interval', 'slack', 'idle', 'leave_grace',
-  'max_interval', 'stream_life', 'retention', 'state_interval']);
+  'max_interval', 'stream_life', 'retention', 'state_interval',
+  'redis_timeout', 'redis_connect_timeout']);
 
 function zoneBlock(name, { size, ...lines }) {
   const body = Object.entries(lines)

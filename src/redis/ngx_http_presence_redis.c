@@ -1,0 +1,578 @@
+#include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_redis_feed.h"
+#include "ngx_http_presence_redis_mirror.h"
+
+
+static char *ngx_http_presence_redis_string(ngx_conf_t *cf,
+    ngx_http_presence_zone_t *zone, ngx_str_t *slot, ngx_uint_t *valid);
+static char *ngx_http_presence_redis_url(ngx_conf_t *cf,
+    ngx_http_presence_zone_t *zone);
+static char *ngx_http_presence_redis_resolve(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis);
+static char *ngx_http_presence_redis_password(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis);
+static ngx_http_presence_redis_t *ngx_http_presence_redis_of(ngx_conf_t *cf,
+    ngx_http_presence_zone_t *zone);
+static ngx_uint_t ngx_http_presence_redis_is_name(const ngx_str_t *name,
+    const char *others, size_t max);
+
+
+#define ngx_http_presence_redis_is(name, word)                                \
+    ((name)->len == sizeof(word) - 1                                          \
+     && ngx_strncmp((name)->data, word, sizeof(word) - 1) == 0)
+
+
+char *
+ngx_http_presence_redis_line(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
+    ngx_uint_t *done)
+{
+    char                       *rv;
+    ngx_str_t                  *value;
+    ngx_uint_t                  valid;
+    ngx_http_presence_redis_t  *redis;
+
+    value = cf->args->elts;
+    *done = 1;
+
+    if (ngx_http_presence_redis_is(&value[0], "redis")) {
+        return ngx_http_presence_redis_url(cf, zone);
+    }
+
+    if (!ngx_http_presence_redis_is(&value[0], "node")
+        && !ngx_http_presence_redis_is(&value[0], "redis_prefix")
+        && !ngx_http_presence_redis_is(&value[0], "redis_password_file"))
+    {
+        *done = 0;
+        return NGX_CONF_OK;
+    }
+
+    redis = ngx_http_presence_redis_of(cf, zone);
+    if (redis == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "node")) {
+
+        rv = ngx_http_presence_redis_string(cf, zone, &redis->node, &valid);
+
+        if (rv != NGX_CONF_OK
+            || (valid && ngx_http_presence_redis_is_name(&redis->node, "._-",
+                                          NGX_HTTP_PRESENCE_REDIS_MAX_NAME)))
+        {
+            return rv;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"node\" in presence_zone \"%V\": use "
+                           "\"node NAME;\" with up to 32 letters, digits and "
+                           "\"._-\"", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "redis_prefix")) {
+
+        rv = ngx_http_presence_redis_string(cf, zone, &redis->prefix, &valid);
+
+        if (rv != NGX_CONF_OK
+            || (valid && ngx_http_presence_redis_is_name(&redis->prefix,
+                                                         "._:-", 64)))
+        {
+            return rv;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"redis_prefix\" in presence_zone "
+                           "\"%V\": use \"redis_prefix PREFIX;\" with up to "
+                           "64 letters, digits and \"._:-\"", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_presence_redis_string(cf, zone, &redis->password_file,
+                                        &valid);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (!valid) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"redis_password_file\" in presence_zone "
+                           "\"%V\": use \"redis_password_file FILE;\" with "
+                           "the name of a file", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &redis->password_file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_presence_redis_password(cf, redis);
+}
+
+
+char *
+ngx_http_presence_redis_apply(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
+    ngx_msec_t timeout, ngx_msec_t connect_timeout, ngx_uint_t stream_length)
+{
+    size_t                      i;
+    u_char                      c;
+    ngx_http_presence_redis_t  *redis;
+
+    redis = zone->redis;
+
+    if (redis == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (redis->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has \"node\", "
+                           "\"redis_prefix\" or \"redis_password_file\" and "
+                           "no \"redis\"", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->state_file.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"state\" and \"redis\" in presence_zone \"%V\": "
+                           "use one of them, since Redis keeps the zone over "
+                           "a restart", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    redis->timeout = timeout;
+    redis->connect_timeout = connect_timeout;
+    redis->stream_length = stream_length;
+
+    if (redis->prefix.len == 0) {
+        ngx_str_set(&redis->prefix, "presence:");
+    }
+
+    if (redis->node.len == 0) {
+        redis->node.len = ngx_min(cf->cycle->hostname.len,
+                                  NGX_HTTP_PRESENCE_REDIS_MAX_NAME);
+        redis->node.data = ngx_pstrdup(cf->pool, &cf->cycle->hostname);
+        if (redis->node.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        for (i = 0; i < redis->node.len; i++) {
+            c = redis->node.data[i];
+
+            if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+                  || (c >= '0' && c <= '9') || c == '.' || c == '-'))
+            {
+                redis->node.data[i] = '_';
+            }
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_presence_redis_init_locked(ngx_http_presence_zone_t *zone)
+{
+    ngx_http_presence_redis_node_t    *self;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    if (zone->redis == NULL || zone->sh->redis) {
+        return NGX_OK;
+    }
+
+    shared = ngx_http_presence_zone_alloc_locked(zone,
+                                     sizeof(ngx_http_presence_redis_shared_t));
+    if (shared == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(shared, sizeof(ngx_http_presence_redis_shared_t));
+
+    /* a life of the zone is a node of its own: the one before may still run */
+
+    self = &shared->self;
+
+    self->len = (uint8_t) (ngx_snprintf(self->id, sizeof(self->id),
+                                        "%V.%08xD", &zone->redis->node,
+                                        (uint32_t) (ngx_random()
+                                                    ^ ngx_random() << 16
+                                                    ^ ngx_pid << 8
+                                                    ^ ngx_time()))
+                           - self->id);
+    self->alive = 1;
+
+    zone->sh->redis = shared;
+
+    return NGX_OK;
+}
+
+
+ngx_http_presence_redis_shared_t *
+ngx_http_presence_redis_copy_locked(ngx_http_presence_zone_t *zone)
+{
+    ngx_http_presence_redis_shared_t  *copy;
+
+    if (zone->redis == NULL
+        || !ngx_http_presence_zone_holds(zone, zone->sh->redis,
+                                     sizeof(ngx_http_presence_redis_shared_t)))
+    {
+        return NULL;
+    }
+
+    copy = ngx_alloc(sizeof(ngx_http_presence_redis_shared_t), ngx_cycle->log);
+
+    if (copy) {
+        *copy = *zone->sh->redis;
+    }
+
+    return copy;
+}
+
+
+void
+ngx_http_presence_redis_keep_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_redis_shared_t *kept)
+{
+    if (zone->sh->redis && kept) {
+        *zone->sh->redis = *kept;
+
+        /* who owns which session is not known any more */
+
+        zone->sh->redis->resync = 1;
+    }
+}
+
+
+ngx_int_t
+ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
+    ngx_cycle_t *cycle)
+{
+    if (zone->redis == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_presence_redis_mirror_init_worker(zone->redis, cycle)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_redis_feed_init_worker(zone->redis, cycle);
+}
+
+
+void
+ngx_http_presence_redis_exit_worker(ngx_http_presence_zone_t *zone)
+{
+    if (zone->redis && zone->redis->feed) {
+        ngx_http_presence_redis_feed_tick(zone, 0);
+        ngx_http_presence_redis_link_close(&zone->redis->mirror);
+    }
+}
+
+
+void
+ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
+    const char *why)
+{
+    ngx_uint_t                 told;
+    ngx_http_presence_zone_t  *zone;
+
+    zone = redis->zone;
+
+    ngx_http_presence_zone_lock(zone);
+
+    told = (zone->sh->redis->up == up + 1);
+    zone->sh->redis->up = up + 1;
+
+    ngx_http_presence_zone_unlock(zone);
+
+    if (told) {
+        return;
+    }
+
+    if (up) {
+        ngx_log_error(NGX_LOG_NOTICE, zone->cycle->log, 0,
+                      "presence_zone \"%V\": redis \"%V\" serves",
+                      &zone->name, &redis->name);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, zone->cycle->log, 0,
+                  "presence_zone \"%V\": redis \"%V\" does not serve: %s; "
+                  "this node decides alone until it does",
+                  &zone->name, &redis->name, why);
+}
+
+
+void
+ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis)
+{
+    size_t                             i;
+    uint64_t                          *own, *all;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = redis->zone->sh->redis;
+
+    own = (uint64_t *) &redis->counters;
+    all = (uint64_t *) &shared->counters;
+
+    for (i = 0;
+         i < sizeof(ngx_http_presence_redis_counters_t) / sizeof(uint64_t);
+         i++)
+    {
+        all[i] += own[i];
+        own[i] = 0;
+    }
+
+    if (redis->overflow) {
+        redis->overflow = 0;
+        shared->resync = 1;
+    }
+}
+
+
+u_char *
+ngx_http_presence_redis_key(u_char *p, ngx_http_presence_redis_t *redis,
+    ngx_int_t shard, const char *what, const u_char *id, size_t len)
+{
+    p = ngx_sprintf(p, "%V%V:", &redis->prefix, &redis->zone->name);
+
+    if (shard >= 0) {
+        p = ngx_sprintf(p, "{%02i}:", shard);
+    }
+
+    p = ngx_cpymem(p, what, ngx_strlen(what));
+
+    if (id) {
+        *p++ = ':';
+        p = ngx_cpymem(p, id, len);
+    }
+
+    return p;
+}
+
+
+ngx_msec_t
+ngx_http_presence_redis_life(ngx_http_presence_zone_t *zone)
+{
+    return (ngx_msec_t) ngx_min(ngx_max(zone->policy.interval, 600), 5000);
+}
+
+
+static char *
+ngx_http_presence_redis_string(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
+    ngx_str_t *slot, ngx_uint_t *valid)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (slot->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"%V\" in presence_zone \"%V\"",
+                           &value[0], &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    *valid = (cf->args->nelts == 2 && value[1].len);
+
+    if (*valid) {
+        *slot = value[1];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
+{
+    size_t                      len;
+    u_char                     *p;
+    ngx_str_t                  *value;
+    const char                 *error;
+    ngx_http_presence_redis_t  *redis;
+
+    value = cf->args->elts;
+
+    redis = ngx_http_presence_redis_of(cf, zone);
+    if (redis == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->name.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"redis\" in presence_zone \"%V\"",
+                           &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    /* a file may have given it already, and the URL is zeroed */
+
+    error = "it has one value";
+
+    if (cf->args->nelts == 2) {
+        ngx_http_presence_redis_url_t  url;
+
+        error = ngx_http_presence_redis_url_parse((char *) value[1].data,
+                                                  value[1].len, &url);
+        if (url.password[0] && redis->password_file.len) {
+            error = "there is a \"redis_password_file\" as well";
+        }
+
+        if (redis->password_file.len) {
+            ngx_memcpy(url.password, redis->url.password,
+                       sizeof(url.password));
+        }
+
+        redis->url = url;
+    }
+
+    if (error) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"redis\" in presence_zone \"%V\": %s; "
+                           "use \"redis redis://HOST:PORT/DB;\" or \"redis "
+                           "unix:/PATH;\"", &zone->name, error);
+        return NGX_CONF_ERROR;
+    }
+
+    len = sizeof("unix:") + ngx_max(sizeof(redis->url.host) + 2 * NGX_INT_T_LEN,
+                                    sizeof(redis->url.path));
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    redis->name.data = p;
+
+    if (redis->url.path[0]) {
+        p = ngx_sprintf(p, "unix:%s", redis->url.path);
+        redis->name.len = p - redis->name.data;
+        return NGX_CONF_OK;
+    }
+
+    p = ngx_sprintf(p, "%s:%ud", redis->url.host, redis->url.port);
+    redis->name.len = p - redis->name.data;
+
+    return ngx_http_presence_redis_resolve(cf, redis);
+}
+
+
+/* names are resolved here, once: a worker would have to wait */
+
+static char *
+ngx_http_presence_redis_resolve(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis)
+{
+    ngx_url_t  u;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = redis->name;
+    u.default_port = NGX_HTTP_PRESENCE_REDIS_PORT;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"redis\" of presence_zone \"%V\": \"%V\"",
+                           u.err ? u.err : "no address",
+                           &redis->zone->name, &redis->name);
+        return NGX_CONF_ERROR;
+    }
+
+    redis->addrs = u.addrs;
+    redis->naddrs = u.naddrs;
+
+    return NGX_CONF_OK;
+}
+
+
+/* here, for the workers may not be allowed to read it */
+
+static char *
+ngx_http_presence_redis_password(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis)
+{
+    char      *password;
+    ssize_t    n;
+    ngx_fd_t   fd;
+
+    password = redis->url.password;
+
+    if (password[0]) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has a password in \"redis\" "
+                           "and a \"redis_password_file\"",
+                           &redis->zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(redis->password_file.data, NGX_FILE_RDONLY,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"redis_password_file\" of presence_zone \"%V\" "
+                           "cannot be opened: \"%V\"", &redis->zone->name,
+                           &redis->password_file);
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, password, sizeof(redis->url.password));
+
+    (void) ngx_close_file(fd);
+
+    while (n > 0 && (password[n - 1] == '\n' || password[n - 1] == '\r')) {
+        n--;
+    }
+
+    if (n <= 0 || n == sizeof(redis->url.password)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"redis_password_file\" of presence_zone \"%V\" "
+                           "is to have one password of up to 512 bytes: "
+                           "\"%V\"", &redis->zone->name,
+                           &redis->password_file);
+        return NGX_CONF_ERROR;
+    }
+
+    password[n] = '\0';
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_http_presence_redis_t *
+ngx_http_presence_redis_of(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
+{
+    if (zone->redis == NULL) {
+        zone->redis = ngx_pcalloc(cf->pool, sizeof(ngx_http_presence_redis_t));
+
+        if (zone->redis) {
+            zone->redis->zone = zone;
+        }
+    }
+
+    return zone->redis;
+}
+
+
+static ngx_uint_t
+ngx_http_presence_redis_is_name(const ngx_str_t *name, const char *others,
+    size_t max)
+{
+    size_t  i;
+    u_char  c;
+
+    for (i = 0; i < name->len; i++) {
+        c = name->data[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+              || (c >= '0' && c <= '9') || ngx_strchr(others, c)))
+        {
+            return 0;
+        }
+    }
+
+    return name->len <= max;
+}

@@ -1,0 +1,173 @@
+/*
+ * Redis beside a zone: configuration, what its nodes share in the zone's
+ * memory, and what a worker keeps.  How nodes work together is in
+ * docs/design.md; keys and fields are in docs/redis.md.
+ */
+
+#ifndef _NGX_HTTP_PRESENCE_REDIS_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_REDIS_H_INCLUDED_
+
+
+#include "ngx_http_presence_zone.h"
+#include "ngx_http_presence_redis_link.h"
+#include "ngx_http_presence_redis_queue.h"
+#include "ngx_http_presence_redis_url.h"
+
+
+/* parts of the key space; a user's is the CRC-32 of its id modulo this */
+#define NGX_HTTP_PRESENCE_REDIS_SHARDS   100
+
+/* other nodes that are known at a time; a session has 5 bits for its owner */
+#define NGX_HTTP_PRESENCE_REDIS_NODES    30
+
+/* bytes of a node's name, and of that with its incarnation */
+#define NGX_HTTP_PRESENCE_REDIS_MAX_NAME 32
+#define NGX_HTTP_PRESENCE_REDIS_MAX_NODE 41
+
+
+/* flags of what goes to the script */
+#define NGX_HTTP_PRESENCE_REDIS_MANUAL   1      /* has a new status by hand */
+#define NGX_HTTP_PRESENCE_REDIS_NOTE     2      /* a new text or meta */
+#define NGX_HTTP_PRESENCE_REDIS_GROUPS   4      /* other groups */
+#define NGX_HTTP_PRESENCE_REDIS_ALL      8      /* ends all sessions */
+#define NGX_HTTP_PRESENCE_REDIS_LOOK     16     /* answer with the record */
+#define NGX_HTTP_PRESENCE_REDIS_EXTEND   32     /* a full window for orphans */
+#define NGX_HTTP_PRESENCE_REDIS_FRESH    64     /* heard just now; not sent */
+
+#define NGX_HTTP_PRESENCE_REDIS_CONTENT  15     /* kept until they are sent */
+
+
+/* another node, as the zone of this one knows it: session->owner is 1 + i */
+typedef struct {
+    u_char                            id[NGX_HTTP_PRESENCE_REDIS_MAX_NODE];
+    uint8_t                           len;
+    uint8_t                           alive;
+    ngx_http_presence_ms_t            died;     /* monotonic time */
+} ngx_http_presence_redis_node_t;
+
+
+/* for presence_redis_* metrics */
+typedef struct {
+    uint64_t                          synced;   /* users sent and answered */
+    uint64_t                          refused;  /* answered with an error */
+    uint64_t                          dropped;  /* the queue was full */
+    uint64_t                          changes;  /* of other nodes, taken over */
+    uint64_t                          claimed;  /* sessions of dead nodes */
+    uint64_t                          connects;
+    uint64_t                          failures; /* connections lost or none */
+    uint64_t                          loads;    /* script sent in full */
+    uint64_t                          resyncs;  /* all users looked at */
+} ngx_http_presence_redis_counters_t;
+
+
+/* in the zone's memory */
+struct ngx_http_presence_redis_shared_s {
+    ngx_http_presence_redis_node_t    self;
+    ngx_http_presence_redis_node_t    nodes[NGX_HTTP_PRESENCE_REDIS_NODES];
+
+    /* the last entries read of the changes streams */
+    uint64_t                          ids[NGX_HTTP_PRESENCE_REDIS_SHARDS][2];
+
+    ngx_http_presence_ms_t            offset;   /* Redis' time less wall */
+    ngx_uint_t                        up;       /* the last that was logged */
+    ngx_uint_t                        filled;   /* from Redis at the start */
+    ngx_uint_t                        resync;   /* everybody has to be sent */
+
+    ngx_http_presence_redis_counters_t  counters;
+};
+
+
+typedef struct ngx_http_presence_feed_s  ngx_http_presence_feed_t;
+
+
+struct ngx_http_presence_redis_s {
+    ngx_http_presence_zone_t         *zone;
+
+    /* configuration */
+    ngx_http_presence_redis_url_t     url;
+    ngx_str_t                         name;     /* url without the password */
+    ngx_addr_t                       *addrs;
+    ngx_uint_t                        naddrs;
+    ngx_str_t                         prefix;
+    ngx_str_t                         node;
+    ngx_str_t                         password_file;
+    ngx_msec_t                        timeout;
+    ngx_msec_t                        connect_timeout;
+    ngx_uint_t                        stream_length;
+
+    /* of this worker */
+    ngx_http_presence_redis_link_t    mirror;
+    ngx_http_presence_redis_queue_t   queue;
+    ngx_event_t                       flush;
+    ngx_connection_t                  owner;    /* data of "flush" */
+    ngx_uint_t                        inflight;
+    u_char                           *buffer;   /* what one user is sent as */
+    size_t                            size;
+    char                              sha[2][41];
+    ngx_http_presence_redis_counters_t  counters;   /* not added up yet */
+    ngx_http_presence_feed_t         *feed;
+    unsigned                          eval:1;   /* send the script in full */
+    unsigned                          refusing:1;
+    unsigned                          overflow:1;   /* not told the zone yet */
+};
+
+
+/*
+ * A line of "presence_zone": NGX_CONF_OK, or an error that was told, or NULL
+ * data in *done: it is none of Redis'.
+ */
+char *ngx_http_presence_redis_line(ngx_conf_t *cf,
+    ngx_http_presence_zone_t *zone, ngx_uint_t *done);
+
+/* at the end of the block */
+char *ngx_http_presence_redis_apply(ngx_conf_t *cf,
+    ngx_http_presence_zone_t *zone, ngx_msec_t timeout,
+    ngx_msec_t connect_timeout, ngx_uint_t stream_length);
+
+/* memory of Redis' in the zone; NGX_ERROR: there is none */
+ngx_int_t ngx_http_presence_redis_init_locked(ngx_http_presence_zone_t *zone);
+
+/* what a rebuilt zone keeps: a copy outside of it, ngx_alloc()ed, or NULL */
+ngx_http_presence_redis_shared_t *ngx_http_presence_redis_copy_locked(
+    ngx_http_presence_zone_t *zone);
+void ngx_http_presence_redis_keep_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_redis_shared_t *kept);
+
+/* in a worker */
+ngx_int_t ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
+    ngx_cycle_t *cycle);
+void ngx_http_presence_redis_exit_worker(ngx_http_presence_zone_t *zone);
+
+/* tells the log that Redis serves, or no more, once for all workers */
+void ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis,
+    ngx_uint_t up, const char *why);
+
+/* adds up what this worker has counted */
+void ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis);
+
+/* a key: "presence:ZONE:{NN}:" or "presence:ZONE:", and the rest */
+u_char *ngx_http_presence_redis_key(u_char *p,
+    ngx_http_presence_redis_t *redis, ngx_int_t shard, const char *what,
+    const u_char *id, size_t len);
+
+#define ngx_http_presence_redis_max_key(redis)                                \
+    ((redis)->prefix.len + (redis)->zone->name.len                            \
+     + sizeof(":{00}:changes:") + NGX_HTTP_PRESENCE_MAX_USER)
+
+#define ngx_http_presence_redis_shard(id, len)                                \
+    (ngx_crc32_long(id, len) % NGX_HTTP_PRESENCE_REDIS_SHARDS)
+
+/* a time of the presence clock from one of Redis', and the other way round */
+#define ngx_http_presence_redis_at(sh, time)                                  \
+    ngx_http_presence_clock_at(&(sh)->clock, (time) - (sh)->redis->offset)
+#define ngx_http_presence_redis_time(sh, at)                                  \
+    (ngx_http_presence_clock_wall(&(sh)->clock, at) + (sh)->redis->offset)
+
+/* by so much the time of one sign of life differs from call to call */
+#define NGX_HTTP_PRESENCE_REDIS_SLIGHT   100
+
+/* milliseconds for which a node is taken to be alive */
+ngx_msec_t ngx_http_presence_redis_life(ngx_http_presence_zone_t *zone);
+
+
+#endif /* _NGX_HTTP_PRESENCE_REDIS_H_INCLUDED_ */

@@ -1,0 +1,1138 @@
+#include "ngx_http_presence_redis_feed.h"
+#include "ngx_http_presence_redis_mirror.h"
+#include "ngx_http_presence_redis_peer.h"
+#include "ngx_http_presence_redis_scripts.h"
+#include "ngx_http_presence_redis_share.h"
+
+
+/* how long Redis waits for a change before it answers that there is none */
+#define NGX_HTTP_PRESENCE_REDIS_BLOCK   500
+#define NGX_HTTP_PRESENCE_REDIS_COUNT   "64"
+
+/* users looked at in one hold of the lock, and in one tick */
+#define NGX_HTTP_PRESENCE_REDIS_SLICE   64
+#define NGX_HTTP_PRESENCE_REDIS_SLICES  32
+
+/* room that is left in the queue for what is heard meanwhile */
+#define NGX_HTTP_PRESENCE_REDIS_ROOM    1024
+
+
+typedef enum {
+    NGX_HTTP_PRESENCE_REDIS_IDLE = 0,
+    NGX_HTTP_PRESENCE_REDIS_MARKING,    /* where do the streams end? */
+    NGX_HTTP_PRESENCE_REDIS_SCANNING,   /* who is there? */
+    NGX_HTTP_PRESENCE_REDIS_FOLLOWING
+} ngx_http_presence_redis_phase_e;
+
+
+/* a look at all users of the zone, a slice at a time */
+typedef struct {
+    uint32_t                          from;
+    unsigned                          active:1;
+    unsigned                          orphans:1;    /* just those */
+    unsigned                          extend:1;     /* with a full window */
+} ngx_http_presence_redis_walk_t;
+
+
+typedef struct {
+    ngx_http_presence_redis_call_t    call;
+    ngx_uint_t                        shard;
+    ngx_uint_t                        round;
+} ngx_http_presence_redis_ask_t;
+
+
+struct ngx_http_presence_feed_s {
+    ngx_http_presence_redis_link_t    link;
+    ngx_http_presence_redis_phase_e   phase;
+
+    ngx_http_presence_redis_call_t    beat;
+    ngx_msec_t                        next_beat;
+    ngx_msec_t                        since;        /* of the first answer */
+    unsigned                          beating:1;    /* not answered yet */
+    unsigned                          alive:1;      /* was answered */
+    unsigned                          leads:1;
+    unsigned                          settled:1;    /* the dead are known */
+    unsigned                          scanning:1;   /* not answered yet */
+    unsigned                          reading:1;
+    unsigned                          refill:1;     /* until it is done */
+    unsigned                          stale:1;      /* it has to be filled */
+
+    /* Redis' time from which on entries are news, and no history */
+    ngx_http_presence_ms_t            news;
+
+    ngx_uint_t                        round;        /* of the filling */
+    ngx_uint_t                        check;        /* of the streams */
+    ngx_uint_t                        shard;
+    ngx_uint_t                        answers;
+    uint64_t                          cursor;
+    uint64_t                          ids[NGX_HTTP_PRESENCE_REDIS_SHARDS][2];
+
+    ngx_http_presence_redis_walk_t    all;
+    ngx_http_presence_redis_walk_t    orphans;
+
+    ngx_http_presence_redis_call_t    read;
+    u_char                           *buffer;
+    size_t                            size;
+};
+
+
+static void ngx_http_presence_redis_feed_stop(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_beat(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_beaten(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_fill(
+    ngx_http_presence_redis_t *redis);
+static ngx_int_t ngx_http_presence_redis_feed_ask(
+    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_reply_pt handler, ngx_uint_t shard,
+    const char *command, const char *what, const char *one, const char *two);
+static void ngx_http_presence_redis_feed_marked(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_scan(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_scanned(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_ready(
+    ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_feed_down(
+    ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_feed_checked(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_read(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_have_read(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_stream(
+    ngx_http_presence_redis_t *redis, const redisReply *stream);
+static void ngx_http_presence_redis_feed_look(
+    ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_record_t *record);
+static ngx_int_t ngx_http_presence_redis_feed_id(const redisReply *reply,
+    uint64_t id[2]);
+static void ngx_http_presence_redis_feed_walk(
+    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_walk_t *walk);
+static ngx_int_t ngx_http_presence_redis_feed_visit(void *data,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user);
+static ngx_uint_t ngx_http_presence_redis_feed_is_mine(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user);
+
+
+ngx_int_t
+ngx_http_presence_redis_feed_init_worker(ngx_http_presence_redis_t *redis,
+    ngx_cycle_t *cycle)
+{
+    ngx_http_presence_feed_t  *feed;
+
+    feed = ngx_pcalloc(cycle->pool, sizeof(ngx_http_presence_feed_t));
+    if (feed == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* all keys of streams, and the ids after which to read */
+
+    feed->size = NGX_HTTP_PRESENCE_REDIS_SHARDS
+                 * (ngx_http_presence_redis_max_key(redis)
+                    + 2 * NGX_INT64_LEN + 2);
+
+    feed->buffer = ngx_palloc(cycle->pool, feed->size);
+    if (feed->buffer == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_presence_redis_link_init(&feed->link, redis,
+                                      redis->timeout
+                                      + NGX_HTTP_PRESENCE_REDIS_BLOCK,
+                                      ngx_http_presence_redis_feed_ready,
+                                      ngx_http_presence_redis_feed_down,
+                                      cycle->log);
+
+    feed->all.active = 0;
+    feed->orphans.orphans = 1;
+
+    redis->feed = feed;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
+    ngx_uint_t leads)
+{
+    ngx_uint_t                  resync, filled;
+    ngx_http_presence_feed_t   *feed;
+    ngx_http_presence_redis_t  *redis;
+
+    redis = zone->redis;
+    feed = redis->feed;
+
+    if (!leads || ngx_exiting) {
+        ngx_http_presence_redis_feed_stop(redis);
+        return;
+    }
+
+    if (!feed->leads) {
+        feed->leads = 1;
+        feed->orphans.active = 1;
+        feed->orphans.from = 0;
+    }
+
+    if (redis->mirror.state != NGX_HTTP_PRESENCE_REDIS_READY) {
+        feed->alive = 0;
+        feed->settled = 0;
+        return;
+    }
+
+    if (!feed->beating
+        && (ngx_msec_int_t) (ngx_current_msec - feed->next_beat) >= 0)
+    {
+        ngx_http_presence_redis_feed_beat(redis);
+    }
+
+    if (!feed->alive) {
+        return;
+    }
+
+    ngx_http_presence_zone_lock(zone);
+
+    ngx_http_presence_redis_count_locked(redis);
+
+    filled = zone->sh->redis->filled;
+    resync = zone->sh->redis->resync && !redis->refusing;
+
+    if (resync) {
+        zone->sh->redis->resync = 0;
+        zone->sh->redis->counters.resyncs++;
+    }
+
+    ngx_http_presence_zone_unlock(zone);
+
+    if (resync) {
+        feed->all.active = 1;
+        feed->all.from = 0;
+    }
+
+    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_FOLLOWING && feed->stale) {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        feed->refill = 1;
+        feed->stale = 0;
+    }
+
+    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_IDLE) {
+
+        if (filled && !feed->refill) {
+            feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
+            ngx_http_presence_redis_link_open(&feed->link);
+
+        } else {
+            ngx_http_presence_redis_feed_fill(redis);
+        }
+    }
+
+    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_SCANNING && !feed->scanning) {
+        ngx_http_presence_redis_feed_scan(redis);
+    }
+
+    ngx_http_presence_redis_feed_walk(redis, &feed->all);
+
+    if (feed->settled) {
+        ngx_http_presence_redis_feed_walk(redis, &feed->orphans);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_stop(ngx_http_presence_redis_t *redis)
+{
+    ngx_http_presence_feed_t  *feed;
+
+    feed = redis->feed;
+
+    if (!feed->leads) {
+        return;
+    }
+
+    feed->leads = 0;
+    feed->alive = 0;
+    feed->settled = 0;
+    feed->all.active = 0;
+    feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+    feed->round++;
+    feed->check++;
+
+    ngx_http_presence_redis_link_close(&feed->link);
+}
+
+
+static void
+ngx_http_presence_redis_feed_beat(ngx_http_presence_redis_t *redis)
+{
+    u_char                          *p, *key;
+    ngx_msec_t                       life;
+    ngx_http_presence_feed_t        *feed;
+    ngx_http_presence_zone_t        *zone;
+    ngx_http_presence_redis_node_t   self;
+    const char                      *argv[7];
+    size_t                           len[7];
+    u_char                           number[NGX_INT64_LEN];
+
+    feed = redis->feed;
+    zone = redis->zone;
+
+    ngx_http_presence_zone_lock(zone);
+    self = zone->sh->redis->self;
+    ngx_http_presence_zone_unlock(zone);
+
+    life = ngx_http_presence_redis_life(zone);
+
+    feed->next_beat = ngx_current_msec + life / 3;
+
+    /* short enough to be sent in full each time */
+
+    argv[0] = "EVAL";
+    len[0] = sizeof("EVAL") - 1;
+    argv[1] = ngx_http_presence_redis_node_script;
+    len[1] = sizeof(ngx_http_presence_redis_node_script) - 1;
+    argv[2] = "2";
+    len[2] = 1;
+
+    key = feed->buffer;
+    p = ngx_http_presence_redis_key(key, redis, -1, "nodes", NULL, 0);
+    argv[3] = (char *) key;
+    len[3] = p - key;
+
+    key = p;
+    p = ngx_http_presence_redis_key(key, redis, -1, "node", self.id, self.len);
+    argv[4] = (char *) key;
+    len[4] = p - key;
+
+    argv[5] = (char *) self.id;
+    len[5] = self.len;
+
+    argv[6] = (char *) number;
+    len[6] = ngx_sprintf(number, "%M", life) - number;
+
+    feed->beat.handler = ngx_http_presence_redis_feed_beaten;
+
+    if (ngx_http_presence_redis_link_call(&redis->mirror, &feed->beat, 7, argv,
+                                          len)
+        == NGX_OK)
+    {
+        feed->beating = 1;
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    int64_t                          time;
+    ngx_uint_t                       i, sure, died;
+    ngx_http_presence_feed_t        *feed;
+    ngx_http_presence_zone_t        *zone;
+    ngx_http_presence_redis_t       *redis;
+    ngx_http_presence_redis_node_t  *nodes;
+    uint8_t                          was[NGX_HTTP_PRESENCE_REDIS_NODES];
+
+    redis = link->redis;
+    feed = redis->feed;
+    zone = redis->zone;
+
+    feed->beating = 0;
+
+    if (reply == NULL || !feed->leads) {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+        || reply->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        if (reply->type == REDIS_REPLY_ERROR) {
+
+            if (!redis->refusing) {
+                redis->refusing = 1;
+                ngx_http_presence_redis_tell(redis, 0, reply->str);
+            }
+
+            if (ngx_http_presence_redis_error(reply)
+                != NGX_HTTP_PRESENCE_REDIS_REFUSED)
+            {
+                ngx_http_presence_redis_link_drop(link, reply->str);
+            }
+        }
+
+        feed->alive = 0;
+        feed->settled = 0;
+        return;
+    }
+
+    if (redis->refusing) {
+        redis->refusing = 0;
+        redis->overflow = 1;
+        ngx_http_presence_redis_tell(redis, 1, NULL);
+    }
+
+    if (!feed->alive) {
+        feed->alive = 1;
+        feed->since = ngx_current_msec;
+    }
+
+    /* those who lost Redis as this node did get the time to come back */
+
+    sure = ngx_current_msec - feed->since
+           > 2 * ngx_http_presence_redis_life(zone);
+
+    time = ngx_http_presence_redis_record_number(reply->element[0]->str,
+                                                 reply->element[0]->len, 0);
+    died = 0;
+
+    ngx_http_presence_zone_lock(zone);
+
+    zone->sh->redis->offset = time
+                              - ngx_http_presence_zone_wall(zone,
+                                                        zone->sh->clock.now);
+
+    nodes = zone->sh->redis->nodes;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_NODES; i++) {
+        was[i] = nodes[i].alive;
+    }
+
+    ngx_http_presence_redis_peer_nodes_locked(redis, reply->element[1], sure);
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_NODES; i++) {
+        died += (was[i] && !nodes[i].alive);
+    }
+
+    ngx_http_presence_zone_unlock(zone);
+
+    if (sure && !feed->settled) {
+        feed->settled = 1;
+        died = 1;
+    }
+
+    if (died) {
+        feed->orphans.active = 1;
+        feed->orphans.from = 0;
+    }
+}
+
+
+/*
+ * A new zone: first where the streams end, then who is there, then what has
+ * happened since.  What the streams tell twice is known by its revision.
+ */
+
+static void
+ngx_http_presence_redis_feed_fill(ngx_http_presence_redis_t *redis)
+{
+    ngx_uint_t                 i;
+    ngx_http_presence_feed_t  *feed;
+
+    feed = redis->feed;
+
+    feed->phase = NGX_HTTP_PRESENCE_REDIS_MARKING;
+    feed->refill = 1;
+    feed->round++;
+    feed->answers = 0;
+
+    ngx_memzero(feed->ids, sizeof(feed->ids));
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (ngx_http_presence_redis_feed_ask(redis, &redis->mirror,
+                                         ngx_http_presence_redis_feed_marked,
+                                         i, "XREVRANGE", "changes", "+", "-")
+            != NGX_OK)
+        {
+            feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+            return;
+        }
+    }
+}
+
+
+/* one question about one shard */
+
+static ngx_int_t
+ngx_http_presence_redis_feed_ask(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_reply_pt handler, ngx_uint_t shard,
+    const char *command, const char *what, const char *one, const char *two)
+{
+    u_char                         *p;
+    ngx_uint_t                      i;
+    ngx_http_presence_feed_t       *feed;
+    ngx_http_presence_redis_ask_t  *ask;
+    const char                     *argv[6];
+    size_t                          len[6];
+
+    feed = redis->feed;
+
+    ask = ngx_alloc(sizeof(ngx_http_presence_redis_ask_t), link->timer.log);
+    if (ask == NULL) {
+        return NGX_ERROR;
+    }
+
+    ask->call.handler = handler;
+    ask->shard = shard;
+    ask->round = (link == &feed->link) ? feed->check : feed->round;
+
+    p = ngx_http_presence_redis_key(feed->buffer, redis, shard, what, NULL, 0);
+
+    argv[0] = command;
+    argv[1] = (char *) feed->buffer;
+    argv[2] = one;
+    argv[3] = two;
+    argv[4] = "COUNT";
+    argv[5] = two ? "1" : "256";
+
+    if (two == NULL) {
+        argv[3] = argv[4];
+        argv[4] = argv[5];
+    }
+
+    for (i = 0; i < 6; i++) {
+        len[i] = ngx_strlen(argv[i]);
+    }
+
+    len[1] = p - feed->buffer;
+
+    if (ngx_http_presence_redis_link_call(link, &ask->call, two ? 6 : 5, argv,
+                                          len)
+        != NGX_OK)
+    {
+        ngx_free(ask);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_redis_feed_marked(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    ngx_uint_t                      shard, round;
+    ngx_http_presence_feed_t       *feed;
+    ngx_http_presence_zone_t       *zone;
+    ngx_http_presence_redis_ask_t  *ask;
+
+    feed = link->redis->feed;
+    zone = link->redis->zone;
+
+    ask = (ngx_http_presence_redis_ask_t *) call;
+    shard = ask->shard;
+    round = ask->round;
+
+    ngx_free(ask);
+
+    if (round != feed->round
+        || feed->phase != NGX_HTTP_PRESENCE_REDIS_MARKING)
+    {
+        return;
+    }
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        return;
+    }
+
+    if (reply->elements
+        && ngx_http_presence_redis_feed_id(reply->element[0], feed->ids[shard])
+           != NGX_OK)
+    {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        return;
+    }
+
+    if (++feed->answers < NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+        return;
+    }
+
+    ngx_http_presence_zone_lock(zone);
+    ngx_memcpy(zone->sh->redis->ids, feed->ids, sizeof(feed->ids));
+    ngx_http_presence_zone_unlock(zone);
+
+    feed->phase = NGX_HTTP_PRESENCE_REDIS_SCANNING;
+    feed->shard = 0;
+    feed->cursor = 0;
+
+    ngx_http_presence_redis_feed_scan(link->redis);
+}
+
+
+static void
+ngx_http_presence_redis_feed_scan(ngx_http_presence_redis_t *redis)
+{
+    ngx_http_presence_feed_t  *feed;
+    u_char                     cursor[NGX_INT64_LEN + 1];
+
+    feed = redis->feed;
+
+    if (ngx_http_presence_redis_queue_room(&redis->queue)
+        < 2 * NGX_HTTP_PRESENCE_REDIS_ROOM)
+    {
+        return;     /* at the next tick */
+    }
+
+    ngx_sprintf(cursor, "%uL%Z", feed->cursor);
+
+    if (ngx_http_presence_redis_feed_ask(redis, &redis->mirror,
+                                     ngx_http_presence_redis_feed_scanned,
+                                     feed->shard, "ZSCAN", "online",
+                                     (char *) cursor, NULL)
+        == NGX_OK)
+    {
+        feed->scanning = 1;
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_scanned(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    size_t                      i;
+    ngx_str_t                   id;
+    ngx_uint_t                  round;
+    const redisReply           *list;
+    ngx_http_presence_feed_t   *feed;
+    ngx_http_presence_zone_t   *zone;
+    ngx_http_presence_redis_t  *redis;
+
+    redis = link->redis;
+    feed = redis->feed;
+    zone = redis->zone;
+
+    round = ((ngx_http_presence_redis_ask_t *) call)->round;
+
+    ngx_free(call);
+
+    feed->scanning = 0;
+
+    if (round != feed->round
+        || feed->phase != NGX_HTTP_PRESENCE_REDIS_SCANNING)
+    {
+        return;
+    }
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != 2
+        || reply->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        return;
+    }
+
+    list = reply->element[1];
+
+    for (i = 0; i + 1 < list->elements; i += 2) {
+        id.data = (u_char *) list->element[i]->str;
+        id.len = list->element[i]->len;
+
+        (void) ngx_http_presence_redis_mirror_put(redis,
+                                           ngx_http_presence_roster_hash(&id),
+                                           id.data, id.len,
+                                           NGX_HTTP_PRESENCE_REDIS_LOOK);
+    }
+
+    feed->cursor = (uint64_t) ngx_http_presence_redis_record_number(
+                                                    reply->element[0]->str,
+                                                    reply->element[0]->len, 0);
+
+    if (feed->cursor == 0
+        && ++feed->shard == NGX_HTTP_PRESENCE_REDIS_SHARDS)
+    {
+        ngx_http_presence_zone_lock(zone);
+
+        if (!zone->sh->redis->filled) {
+            zone->sh->redis->filled = 1;
+
+            /* of what no node looks after, all have a full window from now */
+
+            feed->orphans.extend = 1;
+        }
+
+        feed->news = ngx_http_presence_redis_time(zone->sh,
+                                                  zone->sh->clock.now);
+
+        ngx_http_presence_zone_unlock(zone);
+
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
+        feed->refill = 0;
+
+        ngx_http_presence_redis_link_open(&feed->link);
+
+        if (feed->link.state == NGX_HTTP_PRESENCE_REDIS_READY) {
+            ngx_http_presence_redis_feed_read(redis);
+        }
+
+        return;
+    }
+
+    ngx_http_presence_redis_feed_scan(redis);
+}
+
+
+static void
+ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
+{
+    ngx_uint_t                 i;
+    ngx_http_presence_feed_t  *feed;
+    ngx_http_presence_zone_t  *zone;
+
+    feed = link->redis->feed;
+    zone = link->redis->zone;
+
+    if (ngx_http_presence_redis_mirror_serves(link->redis)) {
+        ngx_http_presence_redis_tell(link->redis, 1, NULL);
+    }
+
+    /* a fill that is under way goes on to read by itself */
+
+    if (feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING) {
+        return;
+    }
+
+    /* is what comes next still there, or was it trimmed meanwhile? */
+
+    feed->check++;
+    feed->answers = 0;
+
+    ngx_http_presence_zone_lock(zone);
+    ngx_memcpy(feed->ids, zone->sh->redis->ids, sizeof(feed->ids));
+    feed->news = ngx_http_presence_redis_time(zone->sh, zone->sh->clock.now);
+    ngx_http_presence_zone_unlock(zone);
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (ngx_http_presence_redis_feed_ask(link->redis, link,
+                                        ngx_http_presence_redis_feed_checked,
+                                        i, "XRANGE", "changes", "-", "+")
+            != NGX_OK)
+        {
+            ngx_http_presence_redis_link_drop(link, "no memory");
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_down(ngx_http_presence_redis_link_t *link)
+{
+    link->redis->feed->reading = 0;
+}
+
+
+static void
+ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    uint64_t                   *last, first[2];
+    ngx_uint_t                  shard, round;
+    ngx_http_presence_feed_t   *feed;
+    ngx_http_presence_redis_t  *redis;
+
+    redis = link->redis;
+    feed = redis->feed;
+
+    shard = ((ngx_http_presence_redis_ask_t *) call)->shard;
+    round = ((ngx_http_presence_redis_ask_t *) call)->round;
+
+    ngx_free(call);
+
+    if (reply == NULL || round != feed->check
+        || feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING)
+    {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        ngx_http_presence_redis_link_drop(link,
+                                          reply->str ? reply->str : "no list");
+        return;
+    }
+
+    last = feed->ids[shard];
+
+    if (reply->elements && (last[0] || last[1])
+        && ngx_http_presence_redis_feed_id(reply->element[0], first) == NGX_OK
+        && (first[0] > last[0] || (first[0] == last[0] && first[1] > last[1])))
+    {
+        ngx_log_error(NGX_LOG_NOTICE, link->timer.log, 0,
+                      "presence_zone \"%V\": changes that redis \"%V\" has "
+                      "forgotten are made up for by a look at everybody",
+                      &redis->zone->name, &redis->name);
+
+        redis->overflow = 1;
+        ngx_http_presence_redis_feed_fill(redis);
+        return;
+    }
+
+    if (++feed->answers == NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+        ngx_http_presence_redis_feed_read(redis);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_read(ngx_http_presence_redis_t *redis)
+{
+    u_char                     *p;
+    ngx_int_t                   i;
+    ngx_http_presence_feed_t   *feed;
+    ngx_http_presence_zone_t   *zone;
+    u_char                      block[NGX_INT_T_LEN];
+
+    enum { FIXED = 6, N = NGX_HTTP_PRESENCE_REDIS_SHARDS };
+
+    const char                 *argv[FIXED + 2 * N];
+    size_t                      len[FIXED + 2 * N];
+
+    feed = redis->feed;
+    zone = redis->zone;
+
+    if (feed->reading) {
+        return;
+    }
+
+    argv[0] = "XREAD";
+    argv[1] = "COUNT";
+    argv[2] = NGX_HTTP_PRESENCE_REDIS_COUNT;
+    argv[3] = "BLOCK";
+    argv[4] = (char *) block;
+    argv[5] = "STREAMS";
+
+    for (i = 0; i < FIXED; i++) {
+        len[i] = (i == 4) ? (size_t) (ngx_sprintf(block, "%d",
+                                               NGX_HTTP_PRESENCE_REDIS_BLOCK)
+                                      - block)
+                          : ngx_strlen(argv[i]);
+    }
+
+    p = feed->buffer;
+
+    for (i = 0; i < N; i++) {
+        argv[FIXED + i] = (char *) p;
+        p = ngx_http_presence_redis_key(p, redis, i, "changes", NULL, 0);
+        len[FIXED + i] = p - (u_char *) argv[FIXED + i];
+    }
+
+    ngx_http_presence_zone_lock(zone);
+
+    for (i = 0; i < N; i++) {
+        argv[FIXED + N + i] = (char *) p;
+        p = ngx_sprintf(p, "%uL-%uL", zone->sh->redis->ids[i][0],
+                        zone->sh->redis->ids[i][1]);
+        len[FIXED + N + i] = p - (u_char *) argv[FIXED + N + i];
+    }
+
+    ngx_http_presence_zone_unlock(zone);
+
+    feed->read.handler = ngx_http_presence_redis_feed_have_read;
+
+    if (ngx_http_presence_redis_link_call(&feed->link, &feed->read,
+                                          FIXED + 2 * N, argv, len)
+        == NGX_OK)
+    {
+        feed->reading = 1;
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_have_read(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    size_t                     i;
+    ngx_http_presence_feed_t  *feed;
+
+    feed = link->redis->feed;
+    feed->reading = 0;
+
+    if (reply == NULL || !feed->leads
+        || feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING)
+    {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_presence_redis_link_drop(link, reply->str);
+        return;
+    }
+
+    for (i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+        ngx_http_presence_redis_feed_stream(link->redis, reply->element[i]);
+    }
+
+    ngx_http_presence_redis_feed_read(link->redis);
+}
+
+
+static void
+ngx_http_presence_redis_feed_stream(ngx_http_presence_redis_t *redis,
+    const redisReply *stream)
+{
+    size_t                             i;
+    uint64_t                           id[2];
+    ngx_int_t                          shard;
+    const char                        *brace;
+    ngx_http_presence_ms_t             now;
+    ngx_http_presence_zone_t          *zone;
+    const redisReply                  *entries, *entry;
+    ngx_http_presence_redis_node_t    *self;
+    ngx_http_presence_redis_record_t   record;
+
+    zone = redis->zone;
+
+    if (stream->type != REDIS_REPLY_ARRAY || stream->elements != 2
+        || stream->element[0]->type != REDIS_REPLY_STRING
+        || stream->element[1]->type != REDIS_REPLY_ARRAY)
+    {
+        return;
+    }
+
+    brace = strrchr(stream->element[0]->str, '{');
+    shard = brace ? ngx_atoi((u_char *) brace + 1, 2) : NGX_ERROR;
+
+    if (shard == NGX_ERROR) {
+        return;
+    }
+
+    entries = stream->element[1];
+
+    for (i = 0; i < entries->elements; i++) {
+        entry = entries->element[i];
+
+        if (ngx_http_presence_redis_feed_id(entry, id) != NGX_OK) {
+            return;
+        }
+
+        now = ngx_http_presence_zone_lock(zone);
+
+        self = &zone->sh->redis->self;
+
+        zone->sh->redis->ids[shard][0] = id[0];
+        zone->sh->redis->ids[shard][1] = id[1];
+
+        /* what this node said itself came back as an answer */
+
+        if (ngx_http_presence_redis_peer_read(entry->element[1], &record)
+            != NGX_OK
+            || (record.node.len == self->len
+                && ngx_memcmp(record.node.data, self->id, self->len) == 0))
+        {
+            ngx_http_presence_zone_unlock(zone);
+            continue;
+        }
+
+        if ((ngx_http_presence_ms_t) id[0] >= redis->feed->news) {
+            ngx_http_presence_redis_peer_apply_locked(redis, &record,
+                          ngx_http_presence_redis_at(zone->sh,
+                                                     (int64_t) id[0]), now, 0);
+
+        } else {
+            ngx_http_presence_redis_feed_look(redis, &record);
+        }
+
+        ngx_http_presence_zone_unlock(zone);
+    }
+}
+
+
+/*
+ * A change of a time in which this node followed nobody, and decided alone:
+ * what has come of it counts, and not the way there.
+ */
+
+static void
+ngx_http_presence_redis_feed_look(ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_record_t *record)
+{
+    ngx_str_t  id;
+
+    id.data = (u_char *) record->user.data;
+    id.len = record->user.len;
+
+    if (!ngx_http_presence_redis_mirror_put(redis,
+                                           ngx_http_presence_roster_hash(&id),
+                                           id.data, id.len,
+                                           NGX_HTTP_PRESENCE_REDIS_LOOK))
+    {
+        redis->feed->stale = 1;
+    }
+}
+
+
+/* the id of an entry: time and number */
+
+static ngx_int_t
+ngx_http_presence_redis_feed_id(const redisReply *entry, uint64_t id[2])
+{
+    int64_t            time, number;
+    const char        *dash;
+    const redisReply  *text;
+
+    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2
+        || entry->element[0]->type != REDIS_REPLY_STRING)
+    {
+        return NGX_ERROR;
+    }
+
+    text = entry->element[0];
+    dash = memchr(text->str, '-', text->len);
+
+    if (dash == NULL) {
+        return NGX_ERROR;
+    }
+
+    time = ngx_http_presence_redis_record_number(text->str, dash - text->str,
+                                                 -1);
+    number = ngx_http_presence_redis_record_number(dash + 1,
+                                    text->str + text->len - dash - 1, -1);
+
+    if (time < 0 || number < 0) {
+        return NGX_ERROR;
+    }
+
+    id[0] = (uint64_t) time;
+    id[1] = (uint64_t) number;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_redis_feed_walk(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_walk_t *walk)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 n;
+    ngx_http_presence_zone_t  *zone;
+
+    zone = redis->zone;
+
+    for (n = 0; walk->active && n < NGX_HTTP_PRESENCE_REDIS_SLICES; n++) {
+
+        if (ngx_http_presence_redis_queue_room(&redis->queue)
+            < NGX_HTTP_PRESENCE_REDIS_ROOM)
+        {
+            return;
+        }
+
+        ngx_http_presence_zone_lock(zone);
+
+        rc = ngx_http_presence_roster_walk_locked(zone, &walk->from,
+                                        NGX_HTTP_PRESENCE_REDIS_SLICE,
+                                        ngx_http_presence_redis_feed_visit,
+                                        walk);
+
+        ngx_http_presence_zone_unlock(zone);
+
+        if (rc != NGX_AGAIN) {
+            walk->active = 0;
+            walk->extend = 0;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_presence_redis_feed_visit(void *data, ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user)
+{
+    ngx_http_presence_redis_walk_t *walk = data;
+
+    ngx_uint_t                         flags;
+    ngx_http_presence_ms_t             window;
+    ngx_http_presence_session_t       *session;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = zone->sh->redis;
+    flags = NGX_HTTP_PRESENCE_REDIS_LOOK;
+
+    if (walk->orphans) {
+
+        for (session = user->sessions; session; session = session->next) {
+
+            if (session->owner > NGX_HTTP_PRESENCE_REDIS_NODES
+                || (session->owner
+                    && !shared->nodes[session->owner - 1].alive))
+            {
+                break;
+            }
+        }
+
+        if (session == NULL
+            || (!walk->extend
+                && !ngx_http_presence_redis_feed_is_mine(zone, user)))
+        {
+            return NGX_OK;
+        }
+
+        if (walk->extend) {
+            flags |= NGX_HTTP_PRESENCE_REDIS_EXTEND;
+        }
+
+    } else {
+
+        /* those who went while Redis was away, too; older ones it ends */
+
+        window = zone->policy.max_interval * zone->policy.misses
+                 + zone->policy.slack;
+
+        if (user->nsessions == 0
+            && zone->sh->clock.now - user->since > 4 * window)
+        {
+            return NGX_OK;
+        }
+    }
+
+    (void) ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
+                                              user->id, user->len, flags);
+
+    return NGX_OK;
+}
+
+
+/* of the nodes that are alive, is it this one that settles the user? */
+
+static ngx_uint_t
+ngx_http_presence_redis_feed_is_mine(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user)
+{
+    uint32_t                           own;
+    ngx_uint_t                         n;
+    ngx_http_presence_redis_node_t    *node;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = zone->sh->redis;
+
+    own = ngx_http_presence_redis_share_weight(shared->self.id,
+                                               shared->self.len, user->hash);
+
+    for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
+        node = &shared->nodes[n];
+
+        if (node->alive
+            && ngx_http_presence_redis_share_weight(node->id, node->len,
+                                                    user->hash)
+               > own)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}

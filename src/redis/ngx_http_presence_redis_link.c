@@ -1,0 +1,634 @@
+#include "ngx_http_presence_redis.h"
+
+
+/* the pause before the nth attempt is by chance, up to BASE x 2^n and a cap */
+#define NGX_HTTP_PRESENCE_REDIS_RETRY_BASE   100
+#define NGX_HTTP_PRESENCE_REDIS_RETRY_CAP    5000
+#define NGX_HTTP_PRESENCE_REDIS_RETRY_LEAST  200
+
+
+static ngx_int_t ngx_http_presence_redis_link_attach(
+    ngx_http_presence_redis_link_t *link, redisAsyncContext *ac);
+static redisAsyncContext *ngx_http_presence_redis_link_connect(
+    ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_link_read(ngx_event_t *rev);
+static void ngx_http_presence_redis_link_write(ngx_event_t *wev);
+static void ngx_http_presence_redis_link_add_read(void *data);
+static void ngx_http_presence_redis_link_del_read(void *data);
+static void ngx_http_presence_redis_link_add_write(void *data);
+static void ngx_http_presence_redis_link_del_write(void *data);
+static void ngx_http_presence_redis_link_cleanup(void *data);
+static void ngx_http_presence_redis_link_connected(
+    const redisAsyncContext *ac, int status);
+static void ngx_http_presence_redis_link_disconnected(
+    const redisAsyncContext *ac, int status);
+static void ngx_http_presence_redis_link_greet(
+    ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_link_greeted(redisAsyncContext *ac,
+    void *data, void *last);
+static void ngx_http_presence_redis_link_replied(redisAsyncContext *ac,
+    void *reply, void *data);
+static void ngx_http_presence_redis_link_failed(
+    ngx_http_presence_redis_link_t *link, const char *why);
+static void ngx_http_presence_redis_link_timer_handler(ngx_event_t *ev);
+static void ngx_http_presence_redis_link_retry_handler(ngx_event_t *ev);
+static void ngx_http_presence_redis_link_drop_handler(ngx_event_t *ev);
+
+
+void
+ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_t *redis, ngx_msec_t patience,
+    void (*ready)(ngx_http_presence_redis_link_t *link),
+    void (*down)(ngx_http_presence_redis_link_t *link), ngx_log_t *log)
+{
+    ngx_memzero(link, sizeof(ngx_http_presence_redis_link_t));
+
+    link->redis = redis;
+    link->patience = patience;
+    link->ready = ready;
+    link->down = down;
+    link->closed = 1;
+
+    /* nginx's debug log takes the data of an event for a connection */
+
+    link->owner.data = link;
+    link->owner.fd = (ngx_socket_t) -1;
+
+    link->timer.handler = ngx_http_presence_redis_link_timer_handler;
+    link->timer.data = &link->owner;
+    link->timer.log = log;
+
+    /* it must not keep a worker that quits */
+
+    link->timer.cancelable = 1;
+
+    link->retry.handler = ngx_http_presence_redis_link_retry_handler;
+    link->retry.data = &link->owner;
+    link->retry.log = log;
+    link->retry.cancelable = 1;
+
+    link->drop.handler = ngx_http_presence_redis_link_drop_handler;
+    link->drop.data = &link->owner;
+    link->drop.log = log;
+}
+
+
+void
+ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link)
+{
+    link->closed = 0;
+
+    ngx_add_timer(&link->retry, 1);
+}
+
+
+void
+ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
+{
+    redisAsyncContext  *ac;
+
+    link->closed = 0;
+
+    if (link->ac || link->retry.timer_set || ngx_exiting) {
+        return;
+    }
+
+    ac = ngx_http_presence_redis_link_connect(link);
+
+    if (ac == NULL) {
+        ngx_http_presence_redis_link_failed(link, "no memory");
+        return;
+    }
+
+    if (ac->err) {
+        ngx_http_presence_redis_link_failed(link, ac->errstr);
+        redisAsyncFree(ac);
+        return;
+    }
+
+    if (ngx_http_presence_redis_link_attach(link, ac) != NGX_OK) {
+        redisAsyncFree(ac);
+        ngx_http_presence_redis_link_failed(link, "no connection is free");
+        return;
+    }
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_CONNECTING;
+    link->why[0] = '\0';
+
+    ngx_add_timer(&link->timer, link->redis->connect_timeout);
+
+    redisAsyncSetConnectCallback(ac, ngx_http_presence_redis_link_connected);
+    redisAsyncSetDisconnectCallback(ac,
+                                   ngx_http_presence_redis_link_disconnected);
+}
+
+
+void
+ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link)
+{
+    link->closed = 1;
+
+    if (link->retry.timer_set) {
+        ngx_del_timer(&link->retry);
+    }
+
+    if (link->drop.posted) {
+        ngx_delete_posted_event(&link->drop);
+    }
+
+    if (link->ac) {
+        redisAsyncFree(link->ac);
+    }
+}
+
+
+void
+ngx_http_presence_redis_link_drop(ngx_http_presence_redis_link_t *link,
+    const char *why)
+{
+    if (link->ac == NULL || link->drop.posted) {
+        return;
+    }
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
+
+    ngx_cpystrn((u_char *) link->why, (u_char *) why, sizeof(link->why));
+
+    /* a context is not freed within its own callbacks */
+
+    ngx_post_event(&link->drop, &ngx_posted_events);
+}
+
+
+ngx_int_t
+ngx_http_presence_redis_link_call(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, int argc, const char **argv,
+    const size_t *len)
+{
+    if (link->state != NGX_HTTP_PRESENCE_REDIS_READY || link->ac->err
+        || redisAsyncCommandArgv(link->ac,
+                                 ngx_http_presence_redis_link_replied, call,
+                                 argc, argv, len)
+           != REDIS_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    call->link = link;
+
+    if (link->waiting++ == 0) {
+        ngx_add_timer(&link->timer, link->patience);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_http_presence_redis_error_e
+ngx_http_presence_redis_error(const redisReply *reply)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char                       *word;
+        ngx_http_presence_redis_error_e   error;
+    } words[] = {
+        { "NOSCRIPT", NGX_HTTP_PRESENCE_REDIS_NO_SCRIPT },
+        { "LOADING", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "READONLY", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "MASTERDOWN", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "UNBLOCKED", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "NOAUTH", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "WRONGPASS", NGX_HTTP_PRESENCE_REDIS_ELSEWHERE },
+        { "MOVED", NGX_HTTP_PRESENCE_REDIS_CLUSTER },
+        { "ASK", NGX_HTTP_PRESENCE_REDIS_CLUSTER },
+        { "CROSSSLOT", NGX_HTTP_PRESENCE_REDIS_CLUSTER },
+        { "CLUSTERDOWN", NGX_HTTP_PRESENCE_REDIS_CLUSTER }
+    };
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+
+        /* what a script runs into is told after its own words */
+
+        if (ngx_strncmp(reply->str, words[i].word,
+                        ngx_strlen(words[i].word)) == 0
+            || ngx_strstr(reply->str, words[i].word))
+        {
+            return words[i].error;
+        }
+    }
+
+    return NGX_HTTP_PRESENCE_REDIS_REFUSED;
+}
+
+
+static redisAsyncContext *
+ngx_http_presence_redis_link_connect(ngx_http_presence_redis_link_t *link)
+{
+    u_char                     *p;
+    ngx_addr_t                 *addr;
+    ngx_http_presence_redis_t  *redis;
+    u_char                      text[NGX_SOCKADDR_STRLEN + 1];
+
+    redis = link->redis;
+
+    if (redis->url.path[0]) {
+        return redisAsyncConnectUnix(redis->url.path);
+    }
+
+    /* all addresses of the name, one after the other */
+
+    addr = &redis->addrs[link->attempts % redis->naddrs];
+
+    p = text + ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
+                             NGX_SOCKADDR_STRLEN, 0);
+    *p = '\0';
+
+    return redisAsyncConnect((char *) text, (int) redis->url.port);
+}
+
+
+static ngx_int_t
+ngx_http_presence_redis_link_attach(ngx_http_presence_redis_link_t *link,
+    redisAsyncContext *ac)
+{
+    ngx_connection_t  *c;
+
+    c = ngx_get_connection(ac->c.fd, link->timer.log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = link;
+    c->log = link->timer.log;
+    c->read->log = c->log;
+    c->write->log = c->log;
+    c->read->handler = ngx_http_presence_redis_link_read;
+    c->write->handler = ngx_http_presence_redis_link_write;
+
+    /* when the worker quits nginx calls the handler of what is idle */
+
+    c->idle = 1;
+
+    link->c = c;
+    link->ac = ac;
+    link->waiting = 0;
+
+    ac->data = link;
+    ac->ev.data = link;
+    ac->ev.addRead = ngx_http_presence_redis_link_add_read;
+    ac->ev.delRead = ngx_http_presence_redis_link_del_read;
+    ac->ev.addWrite = ngx_http_presence_redis_link_add_write;
+    ac->ev.delWrite = ngx_http_presence_redis_link_del_write;
+    ac->ev.cleanup = ngx_http_presence_redis_link_cleanup;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_presence_redis_link_read(ngx_event_t *rev)
+{
+    ngx_connection_t                *c;
+    ngx_http_presence_redis_link_t  *link;
+
+    c = rev->data;
+    link = c->data;
+
+    if (c->close) {
+        ngx_http_presence_redis_link_close(link);
+        return;
+    }
+
+    /* the connection may be gone after this */
+
+    redisAsyncHandleRead(link->ac);
+}
+
+
+static void
+ngx_http_presence_redis_link_write(ngx_event_t *wev)
+{
+    ngx_connection_t                *c;
+    ngx_http_presence_redis_link_t  *link;
+
+    c = wev->data;
+    link = c->data;
+
+    redisAsyncHandleWrite(link->ac);
+}
+
+
+/* level-triggered, for hiredis reads 16 KB of what there is, and once */
+
+static void
+ngx_http_presence_redis_link_add_read(void *data)
+{
+    ngx_http_presence_redis_link_t *link = data;
+
+    if (!link->c->read->active
+        && ngx_add_event(link->c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
+           != NGX_OK)
+    {
+        ngx_http_presence_redis_link_drop(link, "its events cannot be had");
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_del_read(void *data)
+{
+    ngx_http_presence_redis_link_t *link = data;
+
+    if (link->c->read->active) {
+        (void) ngx_del_event(link->c->read, NGX_READ_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_add_write(void *data)
+{
+    ngx_http_presence_redis_link_t *link = data;
+
+    if (!link->c->write->active
+        && ngx_add_event(link->c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT)
+           != NGX_OK)
+    {
+        ngx_http_presence_redis_link_drop(link, "its events cannot be had");
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_del_write(void *data)
+{
+    ngx_http_presence_redis_link_t *link = data;
+
+    if (link->c->write->active) {
+        (void) ngx_del_event(link->c->write, NGX_WRITE_EVENT, 0);
+    }
+}
+
+
+/* hiredis is about to free the context, and closes the socket itself */
+
+static void
+ngx_http_presence_redis_link_cleanup(void *data)
+{
+    ngx_http_presence_redis_link_t *link = data;
+
+    ngx_connection_t  *c;
+
+    c = link->c;
+
+    ngx_http_presence_redis_link_del_read(link);
+    ngx_http_presence_redis_link_del_write(link);
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    c->fd = (ngx_socket_t) -1;
+    ngx_free_connection(c);
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    if (link->why[0] == '\0') {
+        ngx_cpystrn((u_char *) link->why,
+                    (u_char *) (link->ac->errstr && link->ac->errstr[0]
+                                ? link->ac->errstr
+                                : "the connection was closed"),
+                    sizeof(link->why));
+    }
+
+    link->c = NULL;
+    link->ac = NULL;
+
+    ngx_http_presence_redis_link_failed(link, link->why);
+}
+
+
+static void
+ngx_http_presence_redis_link_connected(const redisAsyncContext *ac,
+    int status)
+{
+    ngx_http_presence_redis_link_t  *link;
+
+    /* after a failure hiredis frees the context by itself */
+
+    if (status == REDIS_OK) {
+        link = ac->data;
+        ngx_http_presence_redis_link_greet(link);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_disconnected(const redisAsyncContext *ac,
+    int status)
+{
+    /* the cleanup, which comes for failed connects as well, has seen to it */
+}
+
+
+static void
+ngx_http_presence_redis_link_greet(ngx_http_presence_redis_link_t *link)
+{
+    int                             rc;
+    ngx_http_presence_redis_url_t  *url;
+
+    url = &link->redis->url;
+    rc = REDIS_OK;
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_GREETING;
+
+    if (url->password[0] && url->user[0]) {
+        rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
+                                NULL, "AUTH %s %s", url->user, url->password);
+
+    } else if (url->password[0]) {
+        rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
+                                NULL, "AUTH %s", url->password);
+    }
+
+    if (url->db) {
+        rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
+                                NULL, "SELECT %u", url->db);
+    }
+
+    /* the last one tells whether it serves: it may be loading */
+
+    rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
+                            link, "PING");
+    if (rc != REDIS_OK) {
+        ngx_http_presence_redis_link_drop(link, "no memory");
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_greeted(redisAsyncContext *ac, void *data,
+    void *last)
+{
+    redisReply *reply = data;
+
+    ngx_http_presence_redis_link_t  *link;
+
+    link = ac->data;
+
+    if (reply == NULL || link->state != NGX_HTTP_PRESENCE_REDIS_GREETING) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_presence_redis_link_drop(link, reply->str);
+        return;
+    }
+
+    if (last == NULL) {
+        return;
+    }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_READY;
+    link->attempts = 0;
+    link->redis->counters.connects++;
+
+    link->ready(link);
+}
+
+
+static void
+ngx_http_presence_redis_link_replied(redisAsyncContext *ac, void *reply,
+    void *data)
+{
+    ngx_http_presence_redis_call_t *call = data;
+
+    ngx_http_presence_redis_link_t  *link;
+
+    link = call->link;
+    link->waiting--;
+
+    if (reply && link->state == NGX_HTTP_PRESENCE_REDIS_READY) {
+
+        if (link->waiting) {
+            ngx_add_timer(&link->timer, link->patience);
+
+        } else if (link->timer.timer_set) {
+            ngx_del_timer(&link->timer);
+        }
+
+    } else {
+        reply = NULL;
+    }
+
+    call->handler(link, call, reply);
+}
+
+
+static void
+ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
+    const char *why)
+{
+    ngx_uint_t                  i;
+    ngx_msec_t                  most, cap;
+    ngx_http_presence_redis_t  *redis;
+
+    redis = link->redis;
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
+
+    if (link->closed) {
+        return;
+    }
+
+    redis->counters.failures++;
+
+    /* back within an interval of Redis' return */
+
+    cap = (ngx_msec_t) redis->zone->policy.interval;
+    cap = ngx_min(cap, NGX_HTTP_PRESENCE_REDIS_RETRY_CAP);
+    cap = ngx_max(cap, NGX_HTTP_PRESENCE_REDIS_RETRY_LEAST);
+
+    most = NGX_HTTP_PRESENCE_REDIS_RETRY_BASE;
+
+    for (i = 0; i < link->attempts && most < cap; i++) {
+        most *= 2;
+    }
+
+    link->attempts++;
+
+    ngx_http_presence_redis_tell(redis, 0, why);
+
+    link->down(link);
+
+    if (!ngx_exiting) {
+        ngx_add_timer(&link->retry,
+                      1 + (ngx_msec_t) ngx_random() % ngx_min(most, cap));
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_timer_handler(ngx_event_t *ev)
+{
+    ngx_connection_t *owner = ev->data;
+
+    ngx_http_presence_redis_link_t  *link;
+
+    link = owner->data;
+
+    if (link->ac == NULL) {
+        return;
+    }
+
+    ngx_cpystrn((u_char *) link->why,
+                (u_char *) (link->state == NGX_HTTP_PRESENCE_REDIS_READY
+                            ? "no answer in time"
+                            : "no connection in time"),
+                sizeof(link->why));
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
+
+    redisAsyncFree(link->ac);
+}
+
+
+static void
+ngx_http_presence_redis_link_retry_handler(ngx_event_t *ev)
+{
+    ngx_connection_t *owner = ev->data;
+
+    ngx_http_presence_redis_link_t  *link;
+
+    link = owner->data;
+
+    if (!link->closed) {
+        ngx_http_presence_redis_link_open(link);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_link_drop_handler(ngx_event_t *ev)
+{
+    ngx_connection_t *owner = ev->data;
+
+    ngx_http_presence_redis_link_t  *link;
+
+    link = owner->data;
+
+    if (link->ac) {
+        redisAsyncFree(link->ac);
+    }
+}

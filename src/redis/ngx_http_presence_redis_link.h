@@ -1,0 +1,103 @@
+/*
+ * One connection to Redis, on nginx' event loop: connects, logs in, chooses
+ * the database, and connects again when it is lost.  With its neighbours the
+ * only part that knows hiredis.
+ */
+
+#ifndef _NGX_HTTP_PRESENCE_REDIS_LINK_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_REDIS_LINK_H_INCLUDED_
+
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+
+#include "ngx_http_presence_zone.h"
+
+
+typedef struct ngx_http_presence_redis_link_s  ngx_http_presence_redis_link_t;
+typedef struct ngx_http_presence_redis_call_s  ngx_http_presence_redis_call_t;
+
+
+/*
+ * The answer to a call; NULL: there will be none, and no call can be made from
+ * within.  The call is its receiver's again.
+ */
+typedef void (*ngx_http_presence_redis_reply_pt)(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+
+
+/* the beginning of what a caller keeps for the answer */
+struct ngx_http_presence_redis_call_s {
+    ngx_http_presence_redis_link_t    *link;
+    ngx_http_presence_redis_reply_pt   handler;
+};
+
+
+typedef enum {
+    NGX_HTTP_PRESENCE_REDIS_DOWN = 0,
+    NGX_HTTP_PRESENCE_REDIS_CONNECTING,
+    NGX_HTTP_PRESENCE_REDIS_GREETING,
+    NGX_HTTP_PRESENCE_REDIS_READY
+} ngx_http_presence_redis_state_e;
+
+
+/* what an error of the server's means */
+typedef enum {
+    NGX_HTTP_PRESENCE_REDIS_REFUSED = 0,    /* OOM, MISCONF, NOPERM, … */
+    NGX_HTTP_PRESENCE_REDIS_NO_SCRIPT,
+    NGX_HTTP_PRESENCE_REDIS_ELSEWHERE,      /* connect again: READONLY, … */
+    NGX_HTTP_PRESENCE_REDIS_CLUSTER         /* MOVED, ASK: not supported */
+} ngx_http_presence_redis_error_e;
+
+
+struct ngx_http_presence_redis_link_s {
+    ngx_http_presence_redis_t         *redis;
+    ngx_http_presence_redis_state_e    state;
+    redisAsyncContext                 *ac;
+    ngx_connection_t                  *c;
+    ngx_connection_t                   owner;       /* data of the timers */
+    ngx_event_t                        timer;       /* connect, commands */
+    ngx_event_t                        retry;
+    ngx_event_t                        drop;
+    ngx_msec_t                         patience;    /* of a command */
+    ngx_uint_t                         attempts;
+    ngx_uint_t                         waiting;     /* calls not answered */
+    char                               why[160];    /* it was lost */
+    void                             (*ready)(
+                                       ngx_http_presence_redis_link_t *link);
+    void                             (*down)(
+                                       ngx_http_presence_redis_link_t *link);
+    unsigned                           closed:1;
+};
+
+
+/* "ready" and "down" are called from the event loop, each time */
+void ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_t *redis, ngx_msec_t patience,
+    void (*ready)(ngx_http_presence_redis_link_t *link),
+    void (*down)(ngx_http_presence_redis_link_t *link), ngx_log_t *log);
+
+/* from where the time may be an old one: when the event loop runs */
+void ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link);
+
+void ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link);
+
+/* for good, or until it is opened again */
+void ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link);
+
+/* gives the connection up and makes another one; from anywhere */
+void ngx_http_presence_redis_link_drop(ngx_http_presence_redis_link_t *link,
+    const char *why);
+
+/* NGX_ERROR: it was not sent, and the call is still the caller's */
+ngx_int_t ngx_http_presence_redis_link_call(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, int argc, const char **argv,
+    const size_t *len);
+
+ngx_http_presence_redis_error_e ngx_http_presence_redis_error(
+    const redisReply *reply);
+
+
+#endif /* _NGX_HTTP_PRESENCE_REDIS_LINK_H_INCLUDED_ */

@@ -1,0 +1,51 @@
+/*
+ * What goes to Redis: a user at a time, by one script that takes over what
+ * this node heard, settles what is due by Redis' word, and tells the change to
+ * all nodes.  Requests put the user's name into a queue; it is sent when the
+ * event loop has done what there was to do, and nobody waits for it.
+ */
+
+#ifndef _NGX_HTTP_PRESENCE_REDIS_MIRROR_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_REDIS_MIRROR_H_INCLUDED_
+
+
+#include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_roster.h"
+
+
+ngx_int_t ngx_http_presence_redis_mirror_init_worker(
+    ngx_http_presence_redis_t *redis, ngx_cycle_t *cycle);
+
+/* is there somebody to ask? */
+ngx_uint_t ngx_http_presence_redis_mirror_serves(
+    ngx_http_presence_redis_t *redis);
+
+/* a session of the user was heard, or something was said of the user */
+void ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_uint_t flags);
+
+/*
+ * Has Redis decide about the user: what is due is done when its answer comes.
+ * Returns 0 when there is nobody to ask: this node decides alone.
+ */
+ngx_uint_t ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user);
+
+/*
+ * A deadline of a session that another node owns: returns the time at which to
+ * look again.
+ */
+ngx_http_presence_ms_t ngx_http_presence_redis_look_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
+
+/* a user by name, who need not be in the zone; 0: the queue is full */
+ngx_uint_t ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
+    uint32_t hash, const u_char *id, size_t len, ngx_uint_t flags);
+
+/* the time after which an answer that was asked for is no more awaited */
+#define ngx_http_presence_redis_retry(zone)                                   \
+    ((ngx_http_presence_ms_t) (zone)->redis->timeout + 50)
+
+
+#endif /* _NGX_HTTP_PRESENCE_REDIS_MIRROR_H_INCLUDED_ */

@@ -1,0 +1,289 @@
+#include <string.h>
+
+#include "ngx_http_presence_redis_url.h"
+
+
+static int ngx_http_presence_redis_url_starts(const char **s,
+    const char *end, const char *with);
+static const char *ngx_http_presence_redis_url_login(const char **s,
+    const char *end, ngx_http_presence_redis_url_t *url);
+static const char *ngx_http_presence_redis_url_host(const char *s,
+    const char *end, ngx_http_presence_redis_url_t *url);
+static int ngx_http_presence_redis_url_copy(char *to, size_t size,
+    const char *s, const char *end);
+static int ngx_http_presence_redis_url_decode(char *to, size_t size,
+    const char *s, const char *end);
+static int ngx_http_presence_redis_url_hex(char c);
+static int ngx_http_presence_redis_url_number(const char *s, const char *end,
+    unsigned max, unsigned *n);
+
+
+const char *
+ngx_http_presence_redis_url_parse(const char *s, size_t len,
+    ngx_http_presence_redis_url_t *url)
+{
+    const char  *end, *query, *error;
+
+    memset(url, 0, sizeof(ngx_http_presence_redis_url_t));
+
+    url->port = NGX_HTTP_PRESENCE_REDIS_PORT;
+
+    end = s + len;
+
+    if (ngx_http_presence_redis_url_starts(&s, end, "rediss://")) {
+        return "\"rediss://\" needs a hiredis with TLS, which this module is "
+               "not built with: have a local proxy speak TLS, such as stunnel";
+    }
+
+    if (ngx_http_presence_redis_url_starts(&s, end, "sentinel://")) {
+        return "Sentinel is not supported: give the address that leads to the "
+               "master";
+    }
+
+    if (ngx_http_presence_redis_url_starts(&s, end, "unix://")) {
+
+        error = ngx_http_presence_redis_url_login(&s, end, url);
+        if (error) {
+            return error;
+        }
+
+        query = memchr(s, '?', end - s);
+
+        if (query) {
+            len = query - s;
+            query++;
+
+            if (!ngx_http_presence_redis_url_starts(&query, end, "db=")
+                || !ngx_http_presence_redis_url_number(query, end,
+                                               NGX_HTTP_PRESENCE_REDIS_MAX_DB,
+                                               &url->db))
+            {
+                return "after \"?\" there is only \"db=NUMBER\"";
+            }
+
+            end = s + len;
+        }
+
+    } else if (!ngx_http_presence_redis_url_starts(&s, end, "unix:")) {
+
+        if (!ngx_http_presence_redis_url_starts(&s, end, "redis://")) {
+            return "it begins with \"redis://\" or \"unix:\"";
+        }
+
+        error = ngx_http_presence_redis_url_login(&s, end, url);
+
+        return error ? error : ngx_http_presence_redis_url_host(s, end, url);
+    }
+
+    if (s == end || *s != '/'
+        || !ngx_http_presence_redis_url_copy(url->path, sizeof(url->path),
+                                             s, end))
+    {
+        return "the path of the socket begins with \"/\" and has at most 107 "
+               "bytes";
+    }
+
+    return NULL;
+}
+
+
+static int
+ngx_http_presence_redis_url_starts(const char **s, const char *end,
+    const char *with)
+{
+    size_t  len;
+
+    len = strlen(with);
+
+    if ((size_t) (end - *s) < len || memcmp(*s, with, len) != 0) {
+        return 0;
+    }
+
+    *s += len;
+
+    return 1;
+}
+
+
+/* steps over what is before the last "@", if there is one */
+
+static const char *
+ngx_http_presence_redis_url_login(const char **s, const char *end,
+    ngx_http_presence_redis_url_t *url)
+{
+    const char  *at, *colon;
+
+    for (at = end; at > *s && at[-1] != '@'; at--) { /* void */ }
+
+    if (at == *s) {
+        return NULL;
+    }
+
+    at--;
+
+    colon = memchr(*s, ':', at - *s);
+
+    if (colon == NULL || colon + 1 == at) {
+        return "before the \"@\" there is \"USER:PASSWORD\" or \":PASSWORD\"";
+    }
+
+    if (!ngx_http_presence_redis_url_decode(url->user, sizeof(url->user), *s,
+                                            colon)
+        || !ngx_http_presence_redis_url_decode(url->password,
+                                               sizeof(url->password),
+                                               colon + 1, at))
+    {
+        return "its user or password is too long, or not percent-encoded as "
+               "it has to be";
+    }
+
+    *s = at + 1;
+
+    return NULL;
+}
+
+
+static const char *
+ngx_http_presence_redis_url_host(const char *s, const char *end,
+    ngx_http_presence_redis_url_t *url)
+{
+    const char  *slash, *p;
+
+    slash = memchr(s, '/', end - s);
+
+    if (slash) {
+        if (slash + 1 < end
+            && !ngx_http_presence_redis_url_number(slash + 1, end,
+                                               NGX_HTTP_PRESENCE_REDIS_MAX_DB,
+                                               &url->db))
+        {
+            return "after the host there is \"/\" and the number of a "
+                   "database";
+        }
+
+        end = slash;
+    }
+
+    /* an IPv6 address has colons of its own, and brackets */
+
+    for (p = end; p > s && p[-1] != ':' && p[-1] != ']'; p--) { /* void */ }
+
+    if (p > s && p[-1] == ':') {
+        if (!ngx_http_presence_redis_url_number(p, end, 65535, &url->port)
+            || url->port == 0)
+        {
+            return "the port is a number from 1 to 65535";
+        }
+
+        end = p - 1;
+    }
+
+    if (s == end
+        || !ngx_http_presence_redis_url_copy(url->host, sizeof(url->host),
+                                             s, end))
+    {
+        return "it has no host, or one that is too long";
+    }
+
+    return NULL;
+}
+
+
+static int
+ngx_http_presence_redis_url_copy(char *to, size_t size, const char *s,
+    const char *end)
+{
+    if ((size_t) (end - s) >= size) {
+        return 0;
+    }
+
+    memcpy(to, s, end - s);
+    to[end - s] = '\0';
+
+    return 1;
+}
+
+
+static int
+ngx_http_presence_redis_url_decode(char *to, size_t size, const char *s,
+    const char *end)
+{
+    int     high, low;
+    size_t  n;
+
+    for (n = 0; s < end; n++) {
+
+        if (n + 1 == size) {
+            return 0;
+        }
+
+        if (*s != '%') {
+            to[n] = *s++;
+            continue;
+        }
+
+        if (end - s < 3) {
+            return 0;
+        }
+
+        high = ngx_http_presence_redis_url_hex(s[1]);
+        low = ngx_http_presence_redis_url_hex(s[2]);
+
+        if (high < 0 || low < 0 || high + low == 0) {
+            return 0;
+        }
+
+        to[n] = (char) (high * 16 + low);
+        s += 3;
+    }
+
+    to[n] = '\0';
+
+    return 1;
+}
+
+
+static int
+ngx_http_presence_redis_url_hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+
+    return -1;
+}
+
+
+static int
+ngx_http_presence_redis_url_number(const char *s, const char *end,
+    unsigned max, unsigned *n)
+{
+    if (s == end) {
+        return 0;
+    }
+
+    *n = 0;
+
+    for ( /* void */ ; s < end; s++) {
+
+        if (*s < '0' || *s > '9') {
+            return 0;
+        }
+
+        *n = *n * 10 + (unsigned) (*s - '0');
+
+        if (*n > max) {
+            return 0;
+        }
+    }
+
+    return 1;
+}

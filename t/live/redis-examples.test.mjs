@@ -1,0 +1,91 @@
+// The examples of docs/redis.md, as they stand there.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { scenario } from './lib/nodes.mjs';
+import { SECOND } from './lib/scale.mjs';
+import { until } from './lib/wait.mjs';
+
+const page = fs.readFileSync(
+  new URL('../../docs/redis.md', import.meta.url), 'utf8');
+
+const examples = (language) =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))]
+    .map(([, text]) => text).join('\n\n');
+
+/* Python with the examples, then what is to be done with them. */
+function python({ redis }, lines) {
+  const script = `${examples('python')}\n`
+    + `db = redis.Redis(port=${redis.port}, decode_responses=True)\n`
+    + `import json\n${lines}\n`;
+  const run = spawnSync('/usr/bin/python3', ['-c', script],
+    { encoding: 'utf8', timeout: 20_000 });
+
+  assert.equal(run.status, 0, run.stderr);
+
+  return JSON.parse(run.stdout);
+}
+
+
+scenario('an application asks who is there, and how many', { count: 1 },
+  async (nodes) => {
+    const [node] = nodes.all;
+    const file = path.join(nodes.redis.dir, 'example.mjs');
+
+    fs.writeFileSync(file, examples('js'));
+
+    const { online } = await import(pathToFileURL(file));
+
+    for (const user of ['ann', 'bob', 'zoë/1']) {
+      await node.tab(encodeURIComponent(user), { session: 'tab-of-it' });
+    }
+
+    await node.beat('gone');
+    await until(async () => (await nodes.record('gone')).status === 'online',
+      SECOND, 'one more');
+    await node.beat('gone', { logout: true });
+    await until(async () => (await nodes.record('gone')).status === 'offline'
+      && await online(nodes.client) === 3, 2 * SECOND, 'three are there');
+
+    assert.deepEqual(python(nodes, 'print(json.dumps([is_there(db, u) for u in'
+      + ' ["ann", "bob", "gone", "nobody", "zo%C3%AB%2F1"]]))'),
+    [true, true, false, false, true]);
+  });
+
+
+scenario('an application follows the changes, each by one of two workers',
+  { count: 2 }, async (nodes) => {
+    const [a, b] = nodes.all;
+
+    python(nodes, 'join(db, "chat"); join(db, "chat"); print(1)');
+
+    await a.beat('ann');
+    await until(async () => (await nodes.record('ann')).status === 'online',
+      SECOND, 'ann in Redis');
+    await b.beat('ann', { text: 'hello' });
+    await until(async () => (await nodes.record('ann')).text === 'hello',
+      SECOND, 'the text in Redis');
+    await b.beat('ann', { logout: true });
+    await until(async () => (await nodes.record('ann')).status === 'offline',
+      SECOND, 'the end in Redis');
+
+    const changes = python(nodes, `
+seen = []
+for n in range(10):
+    follow(db, 'chat', f'worker-{n % 2}', seen.append)
+    if len(seen) == 3:
+        break
+print(json.dumps(seen))`);
+
+    assert.deepEqual(changes.map(({ type, was, status, reason, text }) =>
+      [type, was, status, reason, text]), [
+      ['enter', 'offline', 'online', 'beat', ''],
+      ['update', 'online', 'online', 'beat', 'hello'],
+      ['leave', 'online', 'offline', 'logout', 'hello'],
+    ]);
+    assert.ok(changes.every(({ v, user }) => v === '1' && user === 'ann'));
+  });
