@@ -139,9 +139,19 @@ live: $(MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and 
 	    $(wildcard t/live/*.test.mjs)))
 
 .PHONY: browser
-browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real browser
+browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real browser (T=)
 	@NODE_PATH=$(BUILD)/node/node_modules \
-	    .ci/tap browser '$(NODE_TEST)' $(BROWSER)
+	    .ci/tap browser '$(NODE_TEST)' $(or $(T),$(BROWSER))
+
+# Not of "make test": Firefox is a large package, and the soak takes its time.
+
+.PHONY: firefox
+firefox: $(MODULE) $(NGINX) $(BUILD)/node/done  ## the same in Firefox ESR, if it is installed
+	@.ci/tap firefox '$(NODE_TEST)' t/live/extra/firefox.test.mjs
+
+.PHONY: soak
+soak: $(MODULE) $(NGINX)  ## a hidden page for SOAK_MINUTES (15)
+	@.ci/tap soak '$(NODE_TEST)' t/live/extra/soak.test.mjs
 
 # The client as a package: js/dist.  The demo serves the sources, and does
 # without.

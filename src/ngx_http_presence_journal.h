@@ -68,7 +68,7 @@ void ngx_http_presence_journal_stage(ngx_http_request_t *r,
     const ngx_http_presence_context_t *ctx, const char *stage,
     const char *format, ...);
 
-/* the same for changes of the ring that were written to this worker's streams */
+/* the same for changes that were written to this worker's streams */
 void ngx_http_presence_journal_delivered(ngx_http_presence_zone_t *zone,
     const u_char *changes, size_t len, uint64_t epoch, ngx_uint_t streams);
 
