@@ -124,8 +124,11 @@ scenario('what is counted is what was done: 4 workers, reload, another size',
 
     const site = scene.nginx.site;
 
-    await scene.nginx.reload({ ...site,
+    const old = await scene.nginx.reload({ ...site,
       zone: { ...site.zone, size: '16m' } });
+
+    /* what they still hear goes into the zone that goes with them */
+    await until(() => !old.some(isAlive), 10 * SECOND, 'old workers gone');
 
     const third = await traffic(scene, names(10, 'w'));
     const after = await settled(scene, isAt(plus(both, third.done)),

@@ -236,11 +236,24 @@ scenario('two tabs on two nodes: one that goes is no event; logout ends both',
     await pass(nodes.window + SECOND);
     assert.deepEqual(newsOf(dashes, 'ann'), [['enter'], ['enter']]);
 
-    await b.tab('bob', { session: 'tab-one1' });
+    await b.beat('bob', { session: 'tab-one1' });
     await a.beat('bob', { session: 'tab-two2' });
     await dashes[0].waitForChange('bob', 'enter', SECOND);
     await until(async () => (await nodes.record('bob')).sessions === '2',
       SECOND, 'both in Redis');
+    await until(async () => {
+      const { members } = await a.users({ users: 'bob' });
+
+      return members[0].sessions === 2;
+    }, 2 * SECOND, 'both known to the other node');
+
+    await a.beat('bob', { session: 'tab-two2', logout: true });
+
+    for (const dash of dashes) {
+      const { member } = await dash.waitForChange('bob', 'leave', SECOND);
+
+      assert.equal(member.reason, 'logout');
+    }
   });
 
 

@@ -20,8 +20,11 @@ class Wire1 {
     this.#port = port;
   }
 
-  /* Resolves when the reply's header is there. */
-  open({ method = 'GET', path, headers = {}, body, timeout = 0 }) {
+  /* Resolves when the reply's header is there. A kept connection that nginx
+     closes just then, at a reload, is no failure: as in a browser. */
+  open(asked) {
+    const { method = 'GET', path, headers = {}, body, timeout = 0 } = asked;
+
     return new Promise((done, fail) => {
       const request = this.#request({
         host: HOST, port: this.#port, agent: this.#agent,
@@ -33,7 +36,13 @@ class Wire1 {
         body: response, socket: response.socket,
       }));
       request.on('timeout', () => request.destroy(new Error('time-out')));
-      request.on('error', fail);
+      request.on('error', (error) => {
+        if (request.reusedSocket && error.code === 'ECONNRESET') {
+          done(this.open(asked));
+        } else {
+          fail(error);
+        }
+      });
       request.end(body);
     });
   }
