@@ -322,14 +322,11 @@ ngx_http_presence_trace_prune_locked(ngx_http_presence_zone_t *zone,
             continue;
         }
 
-        /* the one kept so far goes; its link may be the one that is at hand */
+        /* the one kept so far goes, and with it perhaps the link to this */
 
-        if (place == &other->next) {
-            *kept = other->next;
-            place = kept;
+        *kept = other->next;
 
-        } else {
-            *kept = other->next;
+        if (place != &other->next) {
             kept = place;
         }
 
