@@ -102,11 +102,6 @@ static char *ngx_http_presence_log_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static void ngx_http_presence_refer(ngx_conf_t *cf,
-    ngx_http_presence_zone_ref_t *ref);
-static ngx_int_t ngx_http_presence_resolve(ngx_conf_t *cf,
-    ngx_http_presence_zone_ref_t *ref, ngx_http_complex_value_t *user);
-
 static void *ngx_http_presence_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_presence_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_presence_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -873,9 +868,7 @@ ngx_http_presence_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* zones and users may be configured further down: looked up at the end */
-
-static void
+void
 ngx_http_presence_refer(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref)
 {
     ngx_str_t  *value;
@@ -896,7 +889,7 @@ ngx_http_presence_refer(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
     ngx_http_complex_value_t *user)
 {

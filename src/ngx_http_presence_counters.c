@@ -189,31 +189,6 @@ ngx_http_presence_counters_is_alive(const ngx_http_presence_worker_t *worker)
 
 
 uint64_t
-ngx_http_presence_counters_recent(
-    const ngx_http_presence_counters_t *counters, ngx_uint_t seconds)
-{
-    uint32_t                         now, age;
-    uint64_t                         beats;
-    ngx_uint_t                       i;
-    const ngx_http_presence_rate_t  *rate;
-
-    now = (uint32_t) ngx_time();
-    beats = 0;
-
-    for (i = 0; i < NGX_HTTP_PRESENCE_RATE_SECONDS; i++) {
-        rate = &counters->rate[i];
-        age = now - rate->second;
-
-        if (age >= 1 && age <= seconds) {
-            beats += rate->beats;
-        }
-    }
-
-    return beats;
-}
-
-
-uint64_t
 ngx_http_presence_counters_time(void)
 {
     struct timespec  ts;

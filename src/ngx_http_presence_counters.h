@@ -162,10 +162,6 @@ uint64_t ngx_http_presence_counters_streams(
 ngx_uint_t ngx_http_presence_counters_is_alive(
     const ngx_http_presence_worker_t *worker);
 
-/* beats of the last "seconds", without the one that runs; at most 60 */
-uint64_t ngx_http_presence_counters_recent(
-    const ngx_http_presence_counters_t *counters, ngx_uint_t seconds);
-
 /* microseconds of the monotonic clock, the same in all processes */
 uint64_t ngx_http_presence_counters_time(void);
 

@@ -62,4 +62,16 @@ typedef struct {
 extern ngx_module_t  ngx_http_presence_module;
 
 
+/*
+ * Zones may be configured further down than what names them: a directive is
+ * noted where it stands, and its zone looked up at the end.  "user" is NULL
+ * where the location has none, which is an error unless the reference is
+ * anonymous.
+ */
+void ngx_http_presence_refer(ngx_conf_t *cf,
+    ngx_http_presence_zone_ref_t *ref);
+ngx_int_t ngx_http_presence_resolve(ngx_conf_t *cf,
+    ngx_http_presence_zone_ref_t *ref, ngx_http_complex_value_t *user);
+
+
 #endif /* _NGX_HTTP_PRESENCE_MODULE_H_INCLUDED_ */

@@ -6,10 +6,7 @@
 
 
 typedef struct {
-    ngx_str_t                      zone_name;
-    ngx_http_presence_zone_t      *zone;
-    u_char                        *file;
-    ngx_uint_t                     line;
+    ngx_http_presence_zone_ref_t   of;
     ngx_http_complex_value_t       key;
     ngx_uint_t                     group;       /* or a user */
 } ngx_http_presence_lookup_t;
@@ -140,9 +137,10 @@ ngx_http_presence_lookup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    lookup->zone_name = value[2];
-    lookup->file = cf->conf_file->file.name.data;
-    lookup->line = cf->conf_file->line;
+    ngx_http_presence_refer(cf, &lookup->of);
+
+    lookup->of.name = value[2];
+    lookup->of.anonymous = 1;
 
     name.len = value[1].len - 1;
     name.data = value[1].data + 1;
@@ -169,36 +167,17 @@ ngx_http_presence_lookup(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_int_t
 ngx_http_presence_lookup_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                       i, k;
-    ngx_http_presence_zone_t       **zones;
+    ngx_uint_t                       i;
     ngx_http_presence_lookup_t     **lookups;
     ngx_http_presence_main_conf_t   *pmcf;
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_presence_module);
 
     lookups = pmcf->lookups.elts;
-    zones = pmcf->zones.elts;
 
     for (i = 0; i < pmcf->lookups.nelts; i++) {
 
-        for (k = 0; k < pmcf->zones.nelts; k++) {
-
-            if (zones[k]->name.len == lookups[i]->zone_name.len
-                && ngx_memcmp(zones[k]->name.data, lookups[i]->zone_name.data,
-                              zones[k]->name.len)
-                   == 0)
-            {
-                lookups[i]->zone = zones[k];
-                break;
-            }
-        }
-
-        if (lookups[i]->zone == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown presence_zone \"%V\" in "
-                          "\"presence_lookup\" in %s:%ui",
-                          &lookups[i]->zone_name, lookups[i]->file,
-                          lookups[i]->line);
+        if (ngx_http_presence_resolve(cf, &lookups[i]->of, NULL) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -438,24 +417,24 @@ ngx_http_presence_lookup_variable(ngx_http_request_t *r,
     online = 0;
     status = NGX_HTTP_PRESENCE_OFFLINE;
 
-    ngx_http_presence_zone_lock(lookup->zone);
+    ngx_http_presence_zone_lock(lookup->of.zone);
 
     if (lookup->group) {
-        group = ngx_http_presence_groups_find_locked(lookup->zone, &key);
+        group = ngx_http_presence_groups_find_locked(lookup->of.zone, &key);
 
         if (group) {
             online = group->counts.status[NGX_HTTP_PRESENCE_ONLINE];
         }
 
     } else {
-        user = ngx_http_presence_roster_find_locked(lookup->zone, &key,
+        user = ngx_http_presence_roster_find_locked(lookup->of.zone, &key,
                                           ngx_http_presence_roster_hash(&key));
         if (user) {
             status = ngx_http_presence_rules_shown(user->status);
         }
     }
 
-    ngx_http_presence_zone_unlock(lookup->zone);
+    ngx_http_presence_zone_unlock(lookup->of.zone);
 
     return lookup->group
            ? ngx_http_presence_variable_number(r, v, (int64_t) online)

@@ -262,16 +262,6 @@ ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
 
 
 void
-ngx_http_presence_redis_exit_worker(ngx_http_presence_zone_t *zone)
-{
-    if (zone->redis && zone->redis->feed) {
-        ngx_http_presence_redis_feed_tick(zone, 0);
-        ngx_http_presence_redis_link_close(&zone->redis->mirror);
-    }
-}
-
-
-void
 ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
     const char *why)
 {

@@ -136,7 +136,6 @@ void ngx_http_presence_redis_keep_locked(ngx_http_presence_zone_t *zone,
 /* in a worker */
 ngx_int_t ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
     ngx_cycle_t *cycle);
-void ngx_http_presence_redis_exit_worker(ngx_http_presence_zone_t *zone);
 
 /* tells the log that Redis serves, or no more, once for all workers */
 void ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis,
