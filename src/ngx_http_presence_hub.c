@@ -128,10 +128,8 @@ ngx_http_presence_hub_deliver(ngx_http_presence_zone_t *zone)
 void
 ngx_http_presence_hub_end_all(ngx_http_presence_zone_t *zone)
 {
-    ngx_int_t                        rc;
     ngx_queue_t                     *q;
     ngx_http_presence_hub_t         *hub;
-    ngx_http_presence_payload_t     *retry;
     ngx_http_presence_audience_t    *audience;
     ngx_http_presence_subscriber_t  *sub;
 
@@ -154,26 +152,34 @@ ngx_http_presence_hub_end_all(ngx_http_presence_zone_t *zone)
             sub = ngx_queue_data(ngx_queue_head(&audience->subscribers),
                                  ngx_http_presence_subscriber_t, queue);
 
-            ngx_http_presence_hub_detach(sub);
-
-            /* one that does not read must not keep the worker from leaving */
-
-            rc = NGX_ERROR;
-
-            if (!ngx_http_presence_subscriber_is_busy(sub)) {
-
-                retry = ngx_http_presence_sse_retry(NGX_HTTP_PRESENCE_RETRY);
-
-                if (retry) {
-                    rc = ngx_http_presence_subscriber_send(sub, retry, 1);
-                }
-            }
-
-            ngx_http_presence_subscriber_finalize(sub, rc);
+            ngx_http_presence_subscriber_finalize(sub,
+                                               ngx_http_presence_hub_end(sub));
         }
     }
 
     ngx_http_presence_hub_drop_audiences(hub);
+}
+
+
+ngx_int_t
+ngx_http_presence_hub_end(ngx_http_presence_subscriber_t *sub)
+{
+    ngx_http_presence_payload_t  *retry;
+
+    ngx_http_presence_hub_detach(sub);
+
+    /* one that does not read must not keep the worker from leaving */
+
+    if (ngx_http_presence_subscriber_is_busy(sub)) {
+        return NGX_ERROR;
+    }
+
+    retry = ngx_http_presence_sse_retry(NGX_HTTP_PRESENCE_RETRY);
+    if (retry == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_subscriber_send(sub, retry, 1);
 }
 
 

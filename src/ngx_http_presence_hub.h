@@ -64,7 +64,13 @@ void ngx_http_presence_hub_detach(void *subscriber);
 /* delivers the changes that there are since the last time */
 void ngx_http_presence_hub_deliver(ngx_http_presence_zone_t *zone);
 
-/* ends all streams cleanly: the worker quits */
+/*
+ * Ends a stream cleanly: its reader comes back in a random time, to a worker
+ * that stays.  The request is to be finalized with what is returned.
+ */
+ngx_int_t ngx_http_presence_hub_end(ngx_http_presence_subscriber_t *sub);
+
+/* ends all of them: the worker quits */
 void ngx_http_presence_hub_end_all(ngx_http_presence_zone_t *zone);
 
 

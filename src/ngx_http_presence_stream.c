@@ -83,6 +83,12 @@ ngx_http_presence_stream_open(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    /* the others of this worker have been ended, and none is any more */
+
+    if (ngx_exiting) {
+        return ngx_http_presence_hub_end(sub);
+    }
+
     r->main->count++;
 
     r->read_event_handler = ngx_http_test_reading;

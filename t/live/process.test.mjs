@@ -1,12 +1,16 @@
 // What happens to the server's processes: reload, upgrade, kill, stop, start.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import test from 'node:test';
 
 import { Changer } from './lib/changer.mjs';
 import { scrape } from './lib/metrics.mjs';
-import { isAlive, isStopped } from './lib/process.mjs';
+import {
+  commandLine, hasRead, isAlive, isStopped,
+} from './lib/process.mjs';
 import { scenario } from './lib/scenario.mjs';
 import { SECOND, T } from './lib/scale.mjs';
 import { now, pass, until } from './lib/wait.mjs';
@@ -242,6 +246,31 @@ for (const target of ['h1', 'tls', 'h2']) {
       assert.equal(dash.states.length, 1);
     });
 }
+
+
+scenario('a stream that an old worker is asked for after a reload: come again',
+  {}, async (scene) => {
+    const socket = net.connect(scene.nginx.ports.h1, '127.0.0.1');
+    let reply = '';
+
+    socket.setEncoding('utf8').on('data', (data) => { reply += data; });
+    await new Promise((done) => socket.write(
+      'GET /presence/stream HTTP/1.1\r\nHost: localhost\r\n', done));
+    await until(() => hasRead(scene.nginx.ports.h1, socket.localPort), SECOND,
+      'a worker has begun to read');
+
+    const old = await scene.nginx.reload();
+
+    await until(() => old.some((pid) => commandLine(pid)
+      .includes('is shutting down')), SECOND, 'an old worker that quits');
+    socket.write('X-User: ann\r\nX-Groups: agents\r\n\r\n');
+    await once(socket, 'end');
+    socket.end();
+
+    assert.ok(old.includes(+/^X-Worker: (\d+)/m.exec(reply)[1]));
+    assert.match(reply, /\r\nretry: \d+\n\n\r\n0\r\n\r\n$/);
+    await until(() => !old.some(isAlive), 2 * SECOND, 'old workers gone');
+  });
 
 
 for (const main of ['', 'worker_shutdown_timeout 1s;']) {

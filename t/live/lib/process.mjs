@@ -41,3 +41,14 @@ export const openFiles = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 export function ownMemory(pid) {
   return 1024 * /RssAnon:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))[1];
 }
+
+/* Has the connection from that port been accepted, and all that came on it
+   been read? */
+export function hasRead(port, from) {
+  const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
+
+  return read('/proc/net/tcp').split('\n').map((l) => l.trim().split(/\s+/))
+    .some(([, local, remote, , queues, , , , , inode]) => inode !== '0'
+      && local?.endsWith(`:${hex(port)}`) && remote.endsWith(`:${hex(from)}`)
+      && queues.endsWith(':00000000'));
+}
