@@ -267,10 +267,10 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     ctx->applied = 1;
 
     ngx_http_presence_journal_stage(r, ctx, "applied", " rc=%i gap=%L "
-                                    "missed=%uD", rc, answer->finding.gap,
-                                    answer->finding.missed);
+                                    "missed=%uD", rc, answer->arrival.gap,
+                                    answer->arrival.missed);
 
-    if (answer->finding.diagnosis.late) {
+    if (answer->arrival.diagnosis.late) {
         ngx_http_presence_journal_late(r, ctx, &report);
     }
 

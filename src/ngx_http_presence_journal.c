@@ -173,7 +173,7 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
     ngx_uint_t                          level;
     const char                         *error, *fired;
     const ngx_http_presence_diag_t     *diag;
-    const ngx_http_presence_arrival_t  *finding;
+    const ngx_http_presence_arrival_t  *arrival;
     u_char                              line[NGX_MAX_ERROR_STR];
 
     log = r->connection->log;
@@ -182,7 +182,7 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
         return;
     }
 
-    finding = &ctx->answer.finding;
+    arrival = &ctx->answer.arrival;
     diag = &report->diag;
 
     error = diag->failed ? ngx_http_presence_error_names[diag->error] : NULL;
@@ -196,11 +196,11 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
     p = ngx_slprintf(p, last, " session=\"%V\" seq=%L", &ctx->session,
                      ctx->seq);
     p = ngx_slprintf(p, last, " gap=%L due=%L deaf=%L missed=%uD cause=%s",
-                  finding->gap, finding->step, finding->deaf, finding->missed,
-                  ngx_http_presence_cause_names[finding->diagnosis.cause]);
+                  arrival->gap, arrival->step, arrival->deaf, arrival->missed,
+                  ngx_http_presence_cause_names[arrival->diagnosis.cause]);
     p = ngx_slprintf(p, last, " hole=%L failed=%uD error=%s drift=%L "
                      "frozen=%L slept=%L fired=%s visible=%d",
-                     finding->hole, diag->failed, error ? error : "-",
+                     arrival->hole, diag->failed, error ? error : "-",
                      diag->drift, diag->frozen, diag->slept,
                      fired ? fired : "-", !report->beat.hidden);
     p = ngx_http_presence_journal_request(p, last, r);

@@ -13,7 +13,7 @@
 
 
 #include "ngx_http_presence_record.h"
-#include "ngx_http_presence_tracker.h"
+#include "ngx_http_presence_roster.h"
 
 
 #define NGX_HTTP_PRESENCE_TRACE_CHANGES   30    /* of a user, at most */

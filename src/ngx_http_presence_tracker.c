@@ -25,29 +25,10 @@ static ngx_int_t ngx_http_presence_tracker_hear_locked(
 static void ngx_http_presence_tracker_arrive_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_arrival_t *finding);
+    ngx_http_presence_arrival_t *arrival);
 static void ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *session,
     ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
-static void ngx_http_presence_tracker_find(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session,
-    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_arrival_t *finding);
-static void ngx_http_presence_tracker_find_lost_locked(
-    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
-    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_arrival_t *finding);
-static void ngx_http_presence_tracker_diagnose(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_report_t *report,
-    ngx_http_presence_arrival_t *finding);
-static void ngx_http_presence_tracker_trace_locked(
-    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
-    const ngx_http_presence_report_t *report,
-    const ngx_http_presence_arrival_t *finding, ngx_uint_t news,
-    ngx_http_presence_ms_t now);
-static ngx_uint_t ngx_http_presence_tracker_silence_locked(
-    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
-    ngx_http_presence_ms_t now);
 static ngx_int_t ngx_http_presence_tracker_apply_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_identity_t *identity,
@@ -92,8 +73,8 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
 
     ngx_memzero(answer, sizeof(ngx_http_presence_answer_t));
 
-    answer->finding.gap = -1;
-    answer->finding.hole = -1;
+    answer->arrival.gap = -1;
+    answer->arrival.hole = -1;
 
     hash = ngx_http_presence_roster_hash(&identity->user);
     user = ngx_http_presence_roster_find_locked(zone, &identity->user, hash);
@@ -489,7 +470,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
     if (session) {
 
         ngx_http_presence_tracker_arrive_locked(zone, session, report, now,
-                                                &answer->finding);
+                                                &answer->arrival);
         session->restored = 0;
         session->owner = 0;
 
@@ -538,9 +519,9 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
                                          answer);
 
         if (answer->recovered) {
-            ngx_http_presence_tracker_find_lost_locked(zone, user, report, now,
-                                                       &answer->finding);
-            turn->cause = answer->finding.diagnosis.cause;
+            ngx_http_presence_arrival_of_lost_locked(zone, user, report, now,
+                                                       &answer->arrival);
+            turn->cause = answer->arrival.diagnosis.cause;
 
             zone->sh->counters.recovered[turn->cause]++;
         }
@@ -549,8 +530,8 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
         news = 1;
     }
 
-    ngx_http_presence_tracker_trace_locked(zone, session, report,
-                                           &answer->finding, news, now);
+    ngx_http_presence_arrival_trace_locked(zone, session, report,
+                                           &answer->arrival, news, now);
 
     rc = news ? ngx_http_presence_tracker_apply_locked(zone, user, identity,
                                                       report, turn)
@@ -571,7 +552,7 @@ static void
 ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_arrival_t *finding)
+    ngx_http_presence_arrival_t *arrival)
 {
     ngx_http_presence_counters_t  *counters;
 
@@ -587,7 +568,7 @@ ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
 
     (void) ngx_http_presence_tracker_look(zone, session, now);
 
-    ngx_http_presence_tracker_find(zone, session, report, now, finding);
+    ngx_http_presence_arrival_of_known(zone, session, report, now, arrival);
 
     if (report->leave) {
         return;
@@ -599,8 +580,8 @@ ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
                                        &ngx_http_presence_gap_scale,
                                        now - session->life.last_beat);
 
-    if (finding->diagnosis.late) {
-        counters->late[finding->diagnosis.cause]++;
+    if (arrival->diagnosis.late) {
+        counters->late[arrival->diagnosis.cause]++;
     }
 }
 
@@ -627,166 +608,6 @@ ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     if (user->status == NGX_HTTP_PRESENCE_OFFLINE) {
         answer->recovered_at = ngx_http_presence_zone_wall(zone, user->since);
     }
-}
-
-
-/* how a beat of a known session comes, before the rules take it in */
-
-static void
-ngx_http_presence_tracker_find(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session,
-    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
-    ngx_http_presence_arrival_t *finding)
-{
-    ngx_http_presence_life_t  *life;
-
-    life = &session->life;
-
-    /* the wall clock's difference has the time in which nobody listened */
-
-    finding->gap = ngx_http_presence_zone_wall(zone, now)
-                   - ngx_http_presence_zone_wall(zone, life->last_beat);
-    finding->deaf = finding->gap - (now - life->last_beat);
-    finding->step = life->step;
-    finding->missed = life->missed;
-
-    if (report->beat.doc == life->doc
-        && report->beat.seq > life->seq && life->seq >= 0)
-    {
-        finding->hole = report->beat.seq - life->seq - 1;
-    }
-
-    ngx_http_presence_tracker_diagnose(zone, report, finding);
-}
-
-
-/* how a beat of a session comes that was thought to be gone */
-
-static void
-ngx_http_presence_tracker_find_lost_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
-    ngx_http_presence_ms_t now, ngx_http_presence_arrival_t *finding)
-{
-    uint16_t                        hole;
-    ngx_http_presence_ms_t          wall, last_at;
-    ngx_http_presence_trace_last_t  last;
-
-    wall = ngx_http_presence_zone_wall(zone, now);
-
-    finding->missed = zone->policy.misses;
-
-    if (ngx_http_presence_trace_last_locked(zone, user, &report->session, wall,
-                                            &last)
-        == NGX_OK)
-    {
-        last_at = ngx_http_presence_clock_at(&zone->sh->clock, last.wall);
-
-        finding->gap = wall - last.wall;
-        finding->step = ngx_max(last.beat.due, 1);
-
-        /* "since" is said by a document that has beaten before */
-
-        hole = (uint16_t) (report->beat.seq - last.seq - 1);
-
-        if (report->beat.seq >= 0 && report->diag.since >= 0 && hole < 0x8000)
-        {
-            finding->hole = hole;
-        }
-
-    } else {
-        last_at = user->last_sign;
-
-        finding->gap = wall - ngx_http_presence_zone_wall(zone, last_at);
-        finding->step = zone->policy.interval;
-    }
-
-    finding->deaf = finding->gap - (now - last_at);
-
-    ngx_http_presence_tracker_diagnose(zone, report, finding);
-
-    finding->diagnosis.late = 1;
-}
-
-
-static void
-ngx_http_presence_tracker_diagnose(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_report_t *report,
-    ngx_http_presence_arrival_t *finding)
-{
-    ngx_http_presence_evidence_t  evidence;
-
-    evidence.gap = finding->gap;
-    evidence.deaf = finding->deaf;
-    evidence.step = finding->step;
-    evidence.slack = zone->policy.slack;
-    evidence.hole = finding->hole;
-
-    finding->diagnosis = ngx_http_presence_diagnose_beat(&evidence,
-                                                         &report->diag);
-}
-
-
-static void
-ngx_http_presence_tracker_trace_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session,
-    const ngx_http_presence_report_t *report,
-    const ngx_http_presence_arrival_t *finding, ngx_uint_t news,
-    ngx_http_presence_ms_t now)
-{
-    ngx_http_presence_beat_record_t  beat;
-
-    beat.due = session->life.step;
-    beat.rtt = report->diag.rtt;
-    beat.hidden = report->beat.hidden;
-    beat.fired = report->diag.fired;
-    beat.error = report->diag.failed ? report->diag.error
-                                     : NGX_HTTP_PRESENCE_ERROR_NONE;
-    beat.failed = (uint8_t) ngx_min(report->diag.failed,
-                                    NGX_HTTP_PRESENCE_RECORD_MANY);
-    beat.hole = (finding->hole < 0)
-                ? 0 : (uint8_t) ngx_min(finding->hole,
-                                        NGX_HTTP_PRESENCE_RECORD_MANY);
-
-    beat.cause = finding->diagnosis.late ? finding->diagnosis.cause
-                                         : NGX_HTTP_PRESENCE_NO_CAUSE;
-
-    beat.kind = !news ? NGX_HTTP_PRESENCE_RECORD_OVERTAKEN
-                      : report->leave ? NGX_HTTP_PRESENCE_RECORD_LEAVE
-                                      : NGX_HTTP_PRESENCE_RECORD_CURRENT;
-
-    ngx_http_presence_trace_beat_locked(zone, session->user, &report->session,
-                                     &beat, report->beat.seq,
-                                     ngx_http_presence_zone_wall(zone, now));
-}
-
-
-/* why a session misses beats, as far as it can be told before it returns */
-
-static ngx_uint_t
-ngx_http_presence_tracker_silence_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
-{
-    ngx_str_t                       id;
-    ngx_http_presence_silence_t     silence;
-    ngx_http_presence_trace_last_t  last;
-
-    ngx_memzero(&silence, sizeof(ngx_http_presence_silence_t));
-
-    silence.acknowledged = (session->life.last_sign > session->life.last_beat);
-
-    id.len = session->len;
-    id.data = session->id;
-
-    if (ngx_http_presence_trace_last_locked(zone, session->user, &id,
-                                       ngx_http_presence_zone_wall(zone, now),
-                                       &last)
-        == NGX_OK)
-    {
-        silence.failed = last.beat.failed;
-        silence.error = last.beat.error;
-    }
-
-    return ngx_http_presence_diagnose_silence(&silence);
 }
 
 
@@ -954,7 +775,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_begin(user, &turn, verdict.reason);
 
     if (verdict.reason == NGX_HTTP_PRESENCE_MISSED && session->len) {
-        turn.cause = ngx_http_presence_tracker_silence_locked(zone, session,
+        turn.cause = ngx_http_presence_arrival_silence_locked(zone, session,
                                                               now);
     }
 

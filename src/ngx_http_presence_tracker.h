@@ -10,34 +10,8 @@
 #define _NGX_HTTP_PRESENCE_TRACKER_H_INCLUDED_
 
 
+#include "ngx_http_presence_arrival.h"
 #include "ngx_http_presence_changes.h"
-#include "ngx_http_presence_diagnose.h"
-
-
-/* a beat's body; NULL data: the member was absent */
-typedef struct {
-    ngx_http_presence_beat_t         beat;
-    ngx_http_presence_diag_t         diag;
-    ngx_str_t                        session;
-    ngx_uint_t                       raised;    /* by presence_log_user */
-    ngx_str_t                        text;
-    ngx_str_t                        meta;
-    ngx_http_presence_ms_t           until;     /* wall time, 0: none */
-    uint8_t                          status;    /* _NSTATUSES: absent */
-    unsigned                         leave:1;
-    unsigned                         logout:1;
-} ngx_http_presence_report_t;
-
-
-/* how a beat came, for those who ask why */
-typedef struct {
-    ngx_http_presence_ms_t           gap;       /* since the last; -1: first */
-    ngx_http_presence_ms_t           deaf;      /* of it, of the server */
-    ngx_http_presence_ms_t           step;      /* after it this was due */
-    int64_t                          hole;      /* as in the evidence */
-    uint32_t                         missed;    /* beats, when it came */
-    ngx_http_presence_diagnosis_t    diagnosis;
-} ngx_http_presence_arrival_t;
 
 
 /* what a beat is answered with */
@@ -50,7 +24,7 @@ typedef struct {
     ngx_http_presence_beat_e         result;
     ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
-    ngx_http_presence_arrival_t      finding;
+    ngx_http_presence_arrival_t      arrival;
 } ngx_http_presence_answer_t;
 
 

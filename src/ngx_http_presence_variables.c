@@ -269,7 +269,7 @@ ngx_http_presence_variable_gap(ngx_http_request_t *r,
     ngx_http_presence_context_t  *ctx;
 
     ctx = ngx_http_presence_variable_beat(r);
-    gap = ctx ? ctx->answer.finding.gap : -1;
+    gap = ctx ? ctx->answer.arrival.gap : -1;
 
     if (gap < 0) {
         v->not_found = 1;
@@ -305,7 +305,7 @@ ngx_http_presence_variable_missed(ngx_http_request_t *r,
     }
 
     return ngx_http_presence_variable_number(r, v,
-                                             ctx->answer.finding.missed);
+                                             ctx->answer.arrival.missed);
 }
 
 
@@ -318,12 +318,12 @@ ngx_http_presence_variable_cause(ngx_http_request_t *r,
 
     ctx = ngx_http_presence_variable_beat(r);
 
-    if (ctx == NULL || !ctx->answer.finding.diagnosis.late) {
+    if (ctx == NULL || !ctx->answer.arrival.diagnosis.late) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    diagnosis = &ctx->answer.finding.diagnosis;
+    diagnosis = &ctx->answer.arrival.diagnosis;
 
     return ngx_http_presence_variable_word(v,
                            ngx_http_presence_cause_names[diagnosis->cause]);

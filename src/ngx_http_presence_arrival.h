@@ -1,0 +1,68 @@
+/*
+ * How beats come: a beat's body, whether it is late and why, and what the
+ * trace keeps of it; and why beats do not come.  The caller holds the zone's
+ * lock.
+ */
+
+#ifndef _NGX_HTTP_PRESENCE_ARRIVAL_H_INCLUDED_
+#define _NGX_HTTP_PRESENCE_ARRIVAL_H_INCLUDED_
+
+
+#include "ngx_http_presence_diagnose.h"
+#include "ngx_http_presence_roster.h"
+
+
+/* a beat's body; NULL data: the member was absent */
+typedef struct {
+    ngx_http_presence_beat_t         beat;
+    ngx_http_presence_diag_t         diag;
+    ngx_str_t                        session;
+    ngx_uint_t                       raised;    /* by presence_log_user */
+    ngx_str_t                        text;
+    ngx_str_t                        meta;
+    ngx_http_presence_ms_t           until;     /* wall time, 0: none */
+    uint8_t                          status;    /* _NSTATUSES: absent */
+    unsigned                         leave:1;
+    unsigned                         logout:1;
+} ngx_http_presence_report_t;
+
+
+/* how a beat came, for those who ask why */
+typedef struct {
+    ngx_http_presence_ms_t           gap;       /* since the last; -1: first */
+    ngx_http_presence_ms_t           deaf;      /* of it, of the server */
+    ngx_http_presence_ms_t           step;      /* after it this was due */
+    int64_t                          hole;      /* as in the evidence */
+    uint32_t                         missed;    /* beats, when it came */
+    ngx_http_presence_diagnosis_t    diagnosis;
+} ngx_http_presence_arrival_t;
+
+
+/* a beat of a session that is there, before the rules take it in */
+void ngx_http_presence_arrival_of_known(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session,
+    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
+    ngx_http_presence_arrival_t *arrival);
+
+/* a beat of a session that was thought to be gone: it is late in any case */
+void ngx_http_presence_arrival_of_lost_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
+    ngx_http_presence_ms_t now, ngx_http_presence_arrival_t *arrival);
+
+/* puts it into the trace, with what the rules made of it; "news": they did */
+void ngx_http_presence_arrival_trace_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session,
+    const ngx_http_presence_report_t *report,
+    const ngx_http_presence_arrival_t *arrival, ngx_uint_t news,
+    ngx_http_presence_ms_t now);
+
+/*
+ * Why a session misses beats, as far as it can be told before it returns: an
+ * ngx_http_presence_cause_e.
+ */
+ngx_uint_t ngx_http_presence_arrival_silence_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_http_presence_ms_t now);
+
+
+#endif /* _NGX_HTTP_PRESENCE_ARRIVAL_H_INCLUDED_ */
