@@ -567,7 +567,10 @@ ngx_http_presence_json_is_sound(u_char *p, size_t len)
 
     while (p < end) {
 
-        if (*p == '\\') {
+        if (*p < 0x80 && *p != '\\') {
+            p++;
+
+        } else if (*p == '\\') {
 
             if (end - p >= 6 && ngx_strncmp(p + 1, "u0000", 5) == 0) {
                 return 0;
