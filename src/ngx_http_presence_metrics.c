@@ -51,7 +51,8 @@ static ngx_int_t ngx_http_presence_metrics_zones(ngx_http_request_t *r,
 static ngx_int_t ngx_http_presence_metrics_label(ngx_pool_t *pool,
     const ngx_str_t *name, ngx_str_t *label);
 static ngx_int_t ngx_http_presence_metrics_write(
-    ngx_http_presence_exposition_t *e);
+    ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t redis);
 static ngx_int_t ngx_http_presence_metrics_write_one(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
@@ -278,6 +279,91 @@ static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
 };
 
 
+/* of zones with Redis, and of no other */
+
+static const ngx_http_presence_family_t  ngx_http_presence_redis_families[] = {
+
+    { "presence_redis_up", "gauge",
+      "Does Redis serve?  If not, this node decides alone.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.up), NULL, NULL, 0, NULL },
+
+    { "presence_redis_changed_timestamp_seconds", "gauge",
+      "Since when presence_redis_up is what it is; 0: not known yet.",
+      ngx_http_presence_metrics_write_milliseconds,
+      ngx_http_presence_metric(redis.changed), NULL, NULL, 0, NULL },
+
+    { "presence_redis_nodes", "gauge",
+      "Nodes that are alive, as this one knows it, itself included.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.nodes), NULL, NULL, 0, NULL },
+
+    { "presence_redis_queue_length", "gauge",
+      "Users that wait to be sent.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.queued), NULL, NULL, 0, NULL },
+
+    { "presence_redis_unanswered", "gauge",
+      "Users that were sent and are not answered.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.sent), NULL, NULL, 0, NULL },
+
+    { "presence_redis_lag_seconds", "gauge",
+      "How long the user has waited who has waited longest for an answer.",
+      ngx_http_presence_metrics_write_milliseconds,
+      ngx_http_presence_metric(redis.lag), NULL, NULL, 0, NULL },
+
+    { "presence_redis_synced_total", "counter",
+      "Users that were sent and answered.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.synced), NULL, NULL, 0, NULL },
+
+    { "presence_redis_refused_total", "counter",
+      "Users that were sent and answered with an error.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.refused), NULL, NULL, 0, NULL },
+
+    { "presence_redis_dropped_total", "counter",
+      "Users that were not sent, or not answered: all are looked at later.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.dropped), NULL, NULL, 0, NULL },
+
+    { "presence_redis_changes_total", "counter",
+      "Sessions of other nodes that were taken over as they are there.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.changes), NULL, NULL, 0, NULL },
+
+    { "presence_redis_claimed_total", "counter",
+      "Sessions that this node looks after now, since their node is dead.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.claimed), NULL, NULL, 0, NULL },
+
+    { "presence_redis_connects_total", "counter",
+      "Connections to Redis that were made.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.connects), NULL, NULL, 0,
+      NULL },
+
+    { "presence_redis_failures_total", "counter",
+      "Connections to Redis that were lost, or could not be made.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.failures), NULL, NULL, 0,
+      NULL },
+
+    { "presence_redis_loads_total", "counter",
+      "Times that Redis did not know the script and got it in full.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.loads), NULL, NULL, 0, NULL },
+
+    { "presence_redis_resyncs_total", "counter",
+      "Times that all users were sent, after something was lost.",
+      ngx_http_presence_metrics_write_one,
+      ngx_http_presence_metric(redis.counters.resyncs), NULL, NULL, 0, NULL },
+
+    { NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL }
+};
+
+
 #define ngx_http_presence_metrics_values(e, zone, offset)                     \
     ((const uint64_t *) ((u_char *) &(e)->readings[zone] + (offset)))
 
@@ -314,7 +400,11 @@ ngx_http_presence_metrics_handler(ngx_http_request_t *r,
     cln->data = e.payload;
 
     if (ngx_http_presence_metrics_zones(r, zone, &e) != NGX_OK
-        || ngx_http_presence_metrics_write(&e) != NGX_OK)
+        || ngx_http_presence_metrics_write(&e, ngx_http_presence_families, 0)
+           != NGX_OK
+        || ngx_http_presence_metrics_write(&e,
+                                          ngx_http_presence_redis_families, 1)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -411,15 +501,23 @@ ngx_http_presence_metrics_label(ngx_pool_t *pool, const ngx_str_t *name,
 
 
 static ngx_int_t
-ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e)
+ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e,
+    const ngx_http_presence_family_t *family, ngx_uint_t redis)
 {
-    ngx_uint_t                         i;
-    ngx_http_presence_payload_t       *payload;
-    const ngx_http_presence_family_t  *family;
+    ngx_uint_t                    i, n;
+    ngx_http_presence_payload_t  *payload;
 
     payload = e->payload;
 
-    for (family = ngx_http_presence_families; family->name; family++) {
+    for (i = 0, n = 0; i < e->n; i++) {
+        n += e->readings[i].redis.configured;
+    }
+
+    if (redis && n == 0) {
+        return NGX_OK;
+    }
+
+    for ( /* void */ ; family->name; family++) {
 
         if (ngx_http_presence_payload_reserve(payload,
                                       2 * NGX_HTTP_PRESENCE_METRICS_LINE)
@@ -434,6 +532,11 @@ ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e)
                                     family->name, family->type);
 
         for (i = 0; i < e->n; i++) {
+
+            if (redis && !e->readings[i].redis.configured) {
+                continue;
+            }
+
             if (family->write(e, family, i) != NGX_OK) {
                 return NGX_ERROR;
             }

@@ -30,6 +30,8 @@ static void ngx_http_presence_page_memory(ngx_http_presence_writer_t *w,
     ngx_http_presence_status_t *status);
 static void ngx_http_presence_page_clock(ngx_http_presence_writer_t *w,
     ngx_http_presence_status_t *status);
+static void ngx_http_presence_page_redis(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status);
 static void ngx_http_presence_page_config(ngx_http_presence_writer_t *w,
     ngx_http_presence_zone_t *zone);
 static void ngx_http_presence_page_meter(ngx_http_presence_writer_t *w,
@@ -118,6 +120,11 @@ ngx_http_presence_page_write(ngx_http_presence_writer_t *w,
     ngx_http_presence_page_workers(w, status);
     ngx_http_presence_page_memory(w, status);
     ngx_http_presence_page_clock(w, status);
+
+    if (status->reading.redis.configured) {
+        ngx_http_presence_page_redis(w, status);
+    }
+
     ngx_http_presence_page_config(w, status->reading.zone);
     ngx_http_presence_page_print(w, "</main>\n");
 }
@@ -416,6 +423,57 @@ ngx_http_presence_page_clock(ngx_http_presence_writer_t *w,
         ngx_http_presence_page_wall(w, status->episodes[i].at);
         ngx_http_presence_page_print(w, "<td class=\"n\">");
         ngx_http_presence_page_ms(w, status->episodes[i].length);
+    }
+
+    ngx_http_presence_page_print(w, "</table></section>\n");
+}
+
+
+static void
+ngx_http_presence_page_redis(ngx_http_presence_writer_t *w,
+    ngx_http_presence_status_t *status)
+{
+    uint64_t                            value;
+    ngx_uint_t                          i;
+    const char                         *name;
+    ngx_http_presence_redis_reading_t  *redis;
+
+    redis = &status->reading.redis;
+
+    ngx_http_presence_page_print(w, "<section class=\"half\"><h2>Redis: %s",
+                                 redis->up ? "serves" : "does not serve");
+
+    if (redis->changed) {
+        ngx_http_presence_page_print(w, " since ");
+        ngx_http_presence_page_wall(w, redis->changed);
+    }
+
+    ngx_http_presence_page_print(w, "</h2><table><tr><td>This node"
+                                 "<td class=\"n id\">");
+    ngx_http_presence_page_text(w, redis->self, redis->self_len);
+    ngx_http_presence_page_print(w, "<tr><td>Nodes alive<td class=\"n\">%uL"
+                                 "<tr><td>Users that wait to be sent"
+                                 "<td class=\"n\">%uL"
+                                 "<tr><td>Sent and not answered"
+                                 "<td class=\"n\">%uL"
+                                 "<tr><td>The longest has waited"
+                                 "<td class=\"n\">",
+                                 redis->nodes, redis->queued, redis->sent);
+    ngx_http_presence_page_ms(w, redis->lag);
+
+    for (i = 0;
+         (name = ngx_http_presence_status_redis(&redis->counters, i, &value));
+         i++)
+    {
+        ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">%uL", name,
+                                     value);
+    }
+
+    if (redis->why_len) {
+        ngx_http_presence_page_print(w, "<tr><td>Last error"
+                                     "<td class=\"n id%s\">",
+                                     redis->up ? "" : " bad");
+        ngx_http_presence_page_text(w, redis->why, redis->why_len);
     }
 
     ngx_http_presence_page_print(w, "</table></section>\n");

@@ -32,4 +32,7 @@ ngx_http_presence_reading_take(ngx_http_presence_reading_t *reading,
     reading->interval = zone->policy.interval;
     reading->max_interval = zone->policy.max_interval;
     reading->streams = ngx_http_presence_counters_streams(&reading->counters);
+
+    ngx_http_presence_redis_reading_take(&reading->redis, zone,
+                                         &reading->counters);
 }

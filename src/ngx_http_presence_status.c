@@ -12,6 +12,9 @@
 /* a lease that lapsed so long ago is nobody's, and not just late */
 #define NGX_HTTP_PRESENCE_STATUS_LEASE  1000
 
+/* others see a change within a second, also those on other nodes */
+#define NGX_HTTP_PRESENCE_STATUS_LAG    500
+
 #define NGX_HTTP_PRESENCE_STATUS_PRINT  8192
 
 
@@ -43,6 +46,8 @@ static void ngx_http_presence_status_json_worst(ngx_http_presence_writer_t *w,
 static void ngx_http_presence_status_json_named(ngx_http_presence_writer_t *w,
     const char *name, const char *const *names, const uint64_t *values,
     ngx_uint_t n);
+static void ngx_http_presence_status_json_redis(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_redis_reading_t *redis);
 static void ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
     ngx_http_presence_zone_t *zone);
 static void ngx_http_presence_status_json_string(ngx_http_presence_writer_t *w,
@@ -240,6 +245,26 @@ ngx_http_presence_status_limit(ngx_http_presence_zone_t *zone, ngx_uint_t n,
 }
 
 
+const char *
+ngx_http_presence_status_redis(
+    const ngx_http_presence_redis_counters_t *counters, ngx_uint_t n,
+    uint64_t *value)
+{
+    static const char *const  names[] = {
+        "synced", "refused", "dropped", "changes", "claimed", "connects",
+        "failures", "loads", "resyncs"
+    };
+
+    if (n == sizeof(names) / sizeof(names[0])) {
+        return NULL;
+    }
+
+    *value = ((const uint64_t *) counters)[n];
+
+    return names[n];
+}
+
+
 static ngx_int_t
 ngx_http_presence_status_format(ngx_http_request_t *r,
     ngx_http_presence_status_format_e *format, ngx_int_t *rc)
@@ -401,6 +426,17 @@ ngx_http_presence_status_find(ngx_http_presence_status_t *status)
     if (status->leader == 0) {
         ngx_http_presence_status_add(status,
                                      "No worker looks at deadlines now");
+    }
+
+    if (reading->redis.configured && !reading->redis.up) {
+        ngx_http_presence_status_add(status,
+                                     "Redis does not serve: this node decides "
+                                     "alone");
+
+    } else if (reading->redis.lag > NGX_HTTP_PRESENCE_STATUS_LAG) {
+        ngx_http_presence_status_add(status,
+                                     "Redis is behind by %uL ms",
+                                     reading->redis.lag);
     }
 
     if (reading->sessions && status->minute == 0
@@ -572,7 +608,9 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
                                        status->episodes[i].length);
     }
 
-    ngx_http_presence_status_print(w, "]},");
+    ngx_http_presence_status_print(w, "]},\"redis\":");
+    ngx_http_presence_status_json_redis(w, &reading->redis);
+    ngx_http_presence_status_print(w, ",");
     ngx_http_presence_status_json_config(w, zone);
     ngx_http_presence_status_print(w, "}");
 }
@@ -641,6 +679,56 @@ ngx_http_presence_status_json_named(ngx_http_presence_writer_t *w,
     for (i = 0; i < n; i++) {
         ngx_http_presence_status_print(w, "%s\"%s\":%uL", i ? "," : "",
                                        names[i], values[i]);
+    }
+
+    ngx_http_presence_status_print(w, "}");
+}
+
+
+static void
+ngx_http_presence_status_json_redis(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_redis_reading_t *redis)
+{
+    uint64_t     value;
+    ngx_uint_t   i;
+    const char  *name;
+
+    if (!redis->configured) {
+        ngx_http_presence_status_print(w, "null");
+        return;
+    }
+
+    ngx_http_presence_status_print(w, "{\"node\":");
+    ngx_http_presence_status_json_string(w, redis->self, redis->self_len);
+    ngx_http_presence_status_print(w, ",\"up\":%s,\"since\":",
+                                   redis->up ? "true" : "false");
+
+    if (redis->changed) {
+        ngx_http_presence_status_print(w, "%uL", redis->changed);
+
+    } else {
+        ngx_http_presence_status_print(w, "null");
+    }
+
+    ngx_http_presence_status_print(w, ",\"last_error\":");
+
+    if (redis->why_len) {
+        ngx_http_presence_status_json_string(w, redis->why, redis->why_len);
+
+    } else {
+        ngx_http_presence_status_print(w, "null");
+    }
+
+    ngx_http_presence_status_print(w, ",\"nodes\":%uL,\"queued\":%uL,"
+                                   "\"unanswered\":%uL,\"lag_ms\":%uL",
+                                   redis->nodes, redis->queued, redis->sent,
+                                   redis->lag);
+
+    for (i = 0;
+         (name = ngx_http_presence_status_redis(&redis->counters, i, &value));
+         i++)
+    {
+        ngx_http_presence_status_print(w, ",\"%s\":%uL", name, value);
     }
 
     ngx_http_presence_status_print(w, "}");

@@ -14,7 +14,7 @@
 
 
 #define NGX_HTTP_PRESENCE_STATUS_SECONDS   60
-#define NGX_HTTP_PRESENCE_STATUS_FINDINGS  8
+#define NGX_HTTP_PRESENCE_STATUS_FINDINGS  9
 
 
 /* a session that misses beats; times are wall times */
@@ -71,6 +71,11 @@ typedef struct {
 /* at most 8000 bytes at a time, with the formats of ngx_sprintf() */
 void ngx_http_presence_status_print(ngx_http_presence_writer_t *w,
     const char *format, ...);
+
+/* name and value of the nth thing that is counted of Redis; NULL: no more */
+const char *ngx_http_presence_status_redis(
+    const ngx_http_presence_redis_counters_t *counters, ngx_uint_t n,
+    uint64_t *value);
 
 /* name and milliseconds of the zone's nth time, n = 0, 1, ...; NULL: no more */
 const char *ngx_http_presence_status_time(ngx_http_presence_zone_t *zone,

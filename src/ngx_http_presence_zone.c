@@ -172,6 +172,10 @@ ngx_http_presence_zone_exit_worker(ngx_http_presence_zone_t *zone)
 
     ngx_http_presence_zone_lock(zone);
 
+    if (zone->redis) {
+        ngx_http_presence_redis_count_locked(zone->redis);
+    }
+
     if (zone->place < NGX_HTTP_PRESENCE_MAX_WORKERS) {
         worker = &zone->sh->counters.workers[zone->place];
         ngx_memzero(worker, sizeof(ngx_http_presence_worker_t));
@@ -342,6 +346,7 @@ ngx_http_presence_zone_adopt(ngx_http_presence_zone_t *zone)
     ngx_http_presence_zone_lock(former);
     ngx_http_presence_image_pack_locked(&image, former);
     zone->sh->counters = former->sh->counters;
+    ngx_http_presence_redis_adopt_locked(zone, former->sh->redis);
     ngx_http_presence_zone_unlock(former);
 
     ngx_memzero(zone->sh->counters.workers,

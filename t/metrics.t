@@ -384,3 +384,37 @@ AWAIT GET /metrics
 | presence_stream_resumes_total{<any>result="other-epoch"} 1
 | presence_stream_resumes_total{<any>result="invalid"} 1
 | <any>
+
+
+=== Redis, of the one zone that has it
+--- http_config
+presence_zone ZONE 1m { }
+presence_zone ZONE-with 1m { redis redis://127.0.0.1:1; }
+--- config
+location = /metrics {
+    presence_metrics;
+}
+
+location = /without {
+    presence_metrics ZONE;
+}
+--- steps
+GET /without
+200 # HELP<any>
+| presence_max_interval_seconds{zone="<~zone\d+>"} 70.000
+
+AWAIT GET /metrics
+200 # HELP<any>
+| presence_max_interval_seconds{zone="<~zone\d+-with>"} 70.000
+| # HELP presence_redis_up <any>
+| # TYPE presence_redis_up gauge
+| presence_redis_up{zone="<~zone\d+-with>"} 0
+| # HELP presence_redis_changed_timestamp_seconds <any>
+| # TYPE presence_redis_changed_timestamp_seconds gauge
+| presence_redis_changed_timestamp_seconds{zone="<~zone\d+-with>"} <~1\d{9}\.\d{3}>
+| # HELP presence_redis_nodes <any>
+| # TYPE presence_redis_nodes gauge
+| presence_redis_nodes{zone="<~zone\d+-with>"} 1
+| <any>
+| presence_redis_failures_total{zone="<~zone\d+-with>"} <~[1-9]\d*>
+| <any>

@@ -60,7 +60,7 @@ X-Content-Type-Options: nosniff
 Vary: Accept
 
 GET /status?format=json
-200 {"zone":"zone<n>","node":"<any>","server_time":<ms>,"findings":[<any>],"users":{"offline":0,"online":0,"away":0,"busy":0,"dnd":0},"sessions":0,"streams":0,"workers":[{"pid":<n>,"streams":0,"leads":<any>}],"beats":{"last_minute":0,"per_second":[0<~(,0){59}>],"missed":0,"late":{"unknown":0,<any>},"recovered":{"unknown":0,<any>}},"worst":[],"memory":{"size":1048576,"used":<n>,"free":<n>,"evictions":0,"refusals":0,"rebuilds":0},"ring":{"epoch":"<~[0-9a-f]{16}>","first":1,"last":0,"used":0,"size":<n>},"clock":{"deaf_ms":<n>,"episodes":[<any>]},"config":{"size":1048576,"interval_ms":25000,"slack_ms":5000,"idle_ms":300000,"leave_grace_ms":10000,"max_interval_ms":70000,"stream_life_ms":600000,"retention_ms":86400000,"state_interval_ms":10000,"misses":3,"max_sessions":16,"max_groups":16,"max_user_length":128,"max_session_length":64,"max_group_length":64,"max_text_length":256,"max_meta_length":1024,"state":null}}
+200 {"zone":"zone<n>","node":"<any>","server_time":<ms>,"findings":[<any>],"users":{"offline":0,"online":0,"away":0,"busy":0,"dnd":0},"sessions":0,"streams":0,"workers":[{"pid":<n>,"streams":0,"leads":<any>}],"beats":{"last_minute":0,"per_second":[0<~(,0){59}>],"missed":0,"late":{"unknown":0,<any>},"recovered":{"unknown":0,<any>}},"worst":[],"memory":{"size":1048576,"used":<n>,"free":<n>,"evictions":0,"refusals":0,"rebuilds":0},"ring":{"epoch":"<~[0-9a-f]{16}>","first":1,"last":0,"used":0,"size":<n>},"clock":{"deaf_ms":<n>,"episodes":[<any>]},"redis":null,"config":{"size":1048576,"interval_ms":25000,"slack_ms":5000,"idle_ms":300000,"leave_grace_ms":10000,"max_interval_ms":70000,"stream_life_ms":600000,"retention_ms":86400000,"state_interval_ms":10000,"misses":3,"max_sessions":16,"max_groups":16,"max_user_length":128,"max_session_length":64,"max_group_length":64,"max_text_length":256,"max_meta_length":1024,"state":null}}
 Content-Type: application/json
 
 GET /status
@@ -158,3 +158,19 @@ POST /presence/beat?as=anna {"session":"tab","logout":true}
 
 GET /status?format=json
 200 <any>"worst":[],"memory"<any>
+
+
+=== Redis that is not there
+--- zone
+redis redis://127.0.0.1:1;
+node "edge-1";
+--- config eval: $::locations
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+AWAIT GET /status?format=json
+200 <any>"findings":["Redis does not serve: this node decides alone"],<any>,"redis":{"node":"edge-1.<~[0-9a-f]{8}>","up":false,"since":<ms>,"last_error":"Connection refused","nodes":1,"queued":0,"unanswered":0,"lag_ms":0,"synced":0,"refused":0,"dropped":<n>,"changes":0,"claimed":0,"connects":0,"failures":<~[1-9]\d*>,"loads":0,"resyncs":0},"config"<any>
+
+GET /status
+200 <any><li>Redis does not serve: this node decides alone<any><h2>Redis: does not serve since <any><td class="n id">edge-1.<any><tr><td>Last error<td class="n id bad">Connection refused</table><any>

@@ -3,6 +3,8 @@
 #include "ngx_http_presence_redis_mirror.h"
 
 
+static void ngx_http_presence_redis_set_why(
+    ngx_http_presence_redis_shared_t *shared, const char *why);
 static char *ngx_http_presence_redis_string(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone, ngx_str_t *slot, ngx_uint_t *valid);
 static char *ngx_http_presence_redis_url(ngx_conf_t *cf,
@@ -265,15 +267,29 @@ void
 ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
     const char *why)
 {
-    ngx_uint_t                 told;
-    ngx_http_presence_zone_t  *zone;
+    ngx_uint_t                         told, state;
+    ngx_http_presence_ms_t             now;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_redis_shared_t  *shared;
 
     zone = redis->zone;
 
-    ngx_http_presence_zone_lock(zone);
+    state = up ? NGX_HTTP_PRESENCE_REDIS_SERVES
+                   : NGX_HTTP_PRESENCE_REDIS_FAILS;
 
-    told = (zone->sh->redis->up == up + 1);
-    zone->sh->redis->up = up + 1;
+    now = ngx_http_presence_zone_lock(zone);
+
+    shared = zone->sh->redis;
+    told = (shared->up == state);
+
+    if (!told) {
+        shared->up = state;
+        shared->changed = ngx_http_presence_zone_wall(zone, now);
+    }
+
+    if (!told && !up) {
+        ngx_http_presence_redis_set_why(shared, why);
+    }
 
     ngx_http_presence_zone_unlock(zone);
 
@@ -319,6 +335,21 @@ ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis)
         redis->overflow = 0;
         shared->resync = 1;
     }
+
+    if (redis->zone->place < NGX_HTTP_PRESENCE_MAX_WORKERS) {
+        ngx_http_presence_redis_mirror_load(redis,
+                                       &shared->load[redis->zone->place]);
+    }
+}
+
+
+void
+ngx_http_presence_redis_adopt_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_redis_shared_t *former)
+{
+    if (zone->redis && former) {
+        zone->sh->redis->counters = former->counters;
+    }
 }
 
 
@@ -347,6 +378,22 @@ ngx_msec_t
 ngx_http_presence_redis_life(ngx_http_presence_zone_t *zone)
 {
     return (ngx_msec_t) ngx_min(ngx_max(zone->policy.interval, 600), 5000);
+}
+
+
+/* it is shown on pages and in JSON: whatever it is, it has to be text */
+
+static void
+ngx_http_presence_redis_set_why(ngx_http_presence_redis_shared_t *shared,
+    const char *why)
+{
+    size_t  i;
+
+    for (i = 0; why[i] && i < NGX_HTTP_PRESENCE_REDIS_MAX_WHY; i++) {
+        shared->why[i] = (why[i] < ' ' || why[i] > '~') ? '?' : why[i];
+    }
+
+    shared->why_len = (uint8_t) i;
 }
 
 

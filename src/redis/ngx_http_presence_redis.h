@@ -11,6 +11,7 @@
 #include "ngx_http_presence_zone.h"
 #include "ngx_http_presence_redis_link.h"
 #include "ngx_http_presence_redis_queue.h"
+#include "ngx_http_presence_redis_reading.h"
 #include "ngx_http_presence_redis_url.h"
 
 
@@ -20,9 +21,8 @@
 /* other nodes that are known at a time; a session has 5 bits for its owner */
 #define NGX_HTTP_PRESENCE_REDIS_NODES    30
 
-/* bytes of a node's name, and of that with its incarnation */
+/* bytes of a node's name without its incarnation */
 #define NGX_HTTP_PRESENCE_REDIS_MAX_NAME 32
-#define NGX_HTTP_PRESENCE_REDIS_MAX_NODE 41
 
 
 /* flags of what goes to the script */
@@ -37,6 +37,11 @@
 #define NGX_HTTP_PRESENCE_REDIS_CONTENT  15     /* kept until they are sent */
 
 
+/* what the log was told last; 0: nothing yet */
+#define NGX_HTTP_PRESENCE_REDIS_FAILS    1
+#define NGX_HTTP_PRESENCE_REDIS_SERVES   2
+
+
 /* another node, as the zone of this one knows it: session->owner is 1 + i */
 typedef struct {
     u_char                            id[NGX_HTTP_PRESENCE_REDIS_MAX_NODE];
@@ -44,20 +49,6 @@ typedef struct {
     uint8_t                           alive;
     ngx_http_presence_ms_t            died;     /* monotonic time */
 } ngx_http_presence_redis_node_t;
-
-
-/* for presence_redis_* metrics */
-typedef struct {
-    uint64_t                          synced;   /* users sent and answered */
-    uint64_t                          refused;  /* answered with an error */
-    uint64_t                          dropped;  /* the queue was full */
-    uint64_t                          changes;  /* of other nodes, taken over */
-    uint64_t                          claimed;  /* sessions of dead nodes */
-    uint64_t                          connects;
-    uint64_t                          failures; /* connections lost or none */
-    uint64_t                          loads;    /* script sent in full */
-    uint64_t                          resyncs;  /* all users looked at */
-} ngx_http_presence_redis_counters_t;
 
 
 /* in the zone's memory */
@@ -70,10 +61,15 @@ struct ngx_http_presence_redis_shared_s {
 
     ngx_http_presence_ms_t            offset;   /* Redis' time less wall */
     ngx_uint_t                        up;       /* the last that was logged */
+    ngx_http_presence_ms_t            changed;  /* of "up", wall time */
     ngx_uint_t                        filled;   /* from Redis at the start */
     ngx_uint_t                        resync;   /* everybody has to be sent */
 
     ngx_http_presence_redis_counters_t  counters;
+    ngx_http_presence_redis_load_t    load[NGX_HTTP_PRESENCE_MAX_WORKERS];
+
+    uint8_t                           why_len;  /* it did not serve, last */
+    u_char                            why[NGX_HTTP_PRESENCE_REDIS_MAX_WHY];
 };
 
 
@@ -101,6 +97,7 @@ struct ngx_http_presence_redis_s {
     ngx_event_t                       flush;
     ngx_connection_t                  owner;    /* data of "flush" */
     ngx_uint_t                        inflight;
+    ngx_queue_t                       sent;     /* the oldest first */
     u_char                           *buffer;   /* what one user is sent as */
     size_t                            size;
     char                              sha[2][41];
@@ -141,8 +138,12 @@ ngx_int_t ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
 void ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis,
     ngx_uint_t up, const char *why);
 
-/* adds up what this worker has counted */
+/* adds up what this worker has counted, and says what waits in it */
 void ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis);
+
+/* a zone that replaces another one counts on */
+void ngx_http_presence_redis_adopt_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_redis_shared_t *former);
 
 /* a key: "presence:ZONE:{NN}:" or "presence:ZONE:", and the rest */
 u_char *ngx_http_presence_redis_key(u_char *p,

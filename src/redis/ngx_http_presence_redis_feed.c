@@ -173,6 +173,10 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
     redis = zone->redis;
     feed = redis->feed;
 
+    ngx_http_presence_zone_lock(zone);
+    ngx_http_presence_redis_count_locked(redis);
+    ngx_http_presence_zone_unlock(zone);
+
     if (!leads || ngx_exiting) {
         ngx_http_presence_redis_feed_stop(redis);
         return;
@@ -201,8 +205,6 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
     }
 
     ngx_http_presence_zone_lock(zone);
-
-    ngx_http_presence_redis_count_locked(redis);
 
     filled = zone->sh->redis->filled;
     resync = zone->sh->redis->resync && !redis->refusing;

@@ -21,6 +21,8 @@
 
 typedef struct {
     ngx_http_presence_redis_call_t   call;
+    ngx_queue_t                      queue;     /* of those sent */
+    uint32_t                         since;     /* it has waited, ms */
     ngx_http_presence_ms_t           at;        /* presence clock */
     ngx_http_presence_ms_t           wall;
     uint32_t                         hash;
@@ -46,7 +48,7 @@ static void ngx_http_presence_redis_mirror_down(
 static void ngx_http_presence_redis_mirror_flush(ngx_event_t *ev);
 static ngx_int_t ngx_http_presence_redis_mirror_send(
     ngx_http_presence_redis_t *redis, const u_char *id, size_t len,
-    uint32_t hash, unsigned flags);
+    uint32_t hash, unsigned flags, uint32_t since);
 static void ngx_http_presence_redis_mirror_write_locked(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
     ngx_http_presence_redis_sync_t *sync);
@@ -136,6 +138,8 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
     redis->eval = 0;
     redis->inflight = 0;
 
+    ngx_queue_init(&redis->sent);
+
     ngx_http_presence_redis_link_init(&redis->mirror, redis, redis->timeout,
                                       ngx_http_presence_redis_mirror_ready,
                                       ngx_http_presence_redis_mirror_down,
@@ -143,6 +147,30 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_link_start(&redis->mirror);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_presence_redis_mirror_load(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_load_t *load)
+{
+    ngx_queue_t                     *q;
+    ngx_http_presence_redis_sync_t  *sync;
+
+    load->queued = ngx_http_presence_redis_queue_length(&redis->queue);
+    load->sent = (uint32_t) redis->inflight;
+    load->lag = 0;
+
+    if (!ngx_queue_empty(&redis->sent)) {
+        q = ngx_queue_head(&redis->sent);
+        sync = ngx_queue_data(q, ngx_http_presence_redis_sync_t, queue);
+
+        load->lag = (uint32_t) ngx_current_msec - sync->since;
+
+    } else if (load->queued) {
+        load->lag = (uint32_t) ngx_current_msec
+                    - ngx_http_presence_redis_queue_since(&redis->queue);
+    }
 }
 
 
@@ -209,7 +237,8 @@ ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
 {
     if (redis->mirror.state != NGX_HTTP_PRESENCE_REDIS_READY
         || !ngx_http_presence_redis_queue_put(&redis->queue, hash, id, len,
-                                              (unsigned) flags))
+                                              (unsigned) flags,
+                                              (uint32_t) ngx_current_msec))
     {
         /* the leader sends everybody when Redis is there again */
 
@@ -273,22 +302,23 @@ ngx_http_presence_redis_mirror_flush(ngx_event_t *ev)
     ngx_connection_t *owner = ev->data;
 
     size_t                      len;
-    uint32_t                    hash;
+    uint32_t                    hash, since;
     unsigned                    flags;
     const u_char               *id;
     ngx_http_presence_redis_t  *redis;
 
     redis = owner->data;
 
-    while (redis->inflight < NGX_HTTP_PRESENCE_REDIS_INFLIGHT) {
+    while (redis->inflight < NGX_HTTP_PRESENCE_REDIS_INFLIGHT
+           && ngx_http_presence_redis_queue_length(&redis->queue))
+    {
+        since = ngx_http_presence_redis_queue_since(&redis->queue);
 
         id = ngx_http_presence_redis_queue_take(&redis->queue, &hash, &len,
                                                 &flags);
-        if (id == NULL) {
-            return;
-        }
 
-        if (ngx_http_presence_redis_mirror_send(redis, id, len, hash, flags)
+        if (ngx_http_presence_redis_mirror_send(redis, id, len, hash, flags,
+                                                since)
             != NGX_OK)
         {
             redis->counters.dropped++;
@@ -299,7 +329,8 @@ ngx_http_presence_redis_mirror_flush(ngx_event_t *ev)
 
 static ngx_int_t
 ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
-    const u_char *id, size_t len, uint32_t hash, unsigned flags)
+    const u_char *id, size_t len, uint32_t hash, unsigned flags,
+    uint32_t since)
 {
     ngx_int_t                        rc;
     ngx_http_presence_redis_args_t   args;
@@ -316,6 +347,7 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     }
 
     sync->call.handler = ngx_http_presence_redis_mirror_replied;
+    sync->since = since;
     sync->hash = hash;
     sync->flags = flags;
     sync->len = len;
@@ -340,6 +372,7 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     }
 
     redis->inflight++;
+    ngx_queue_insert_tail(&redis->sent, &sync->queue);
 
     return NGX_OK;
 }
@@ -608,6 +641,7 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     sync = (ngx_http_presence_redis_sync_t *) call;
 
     redis->inflight--;
+    ngx_queue_remove(&sync->queue);
 
     if (reply == NULL) {
         redis->counters.dropped++;

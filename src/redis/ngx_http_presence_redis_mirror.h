@@ -16,6 +16,10 @@
 ngx_int_t ngx_http_presence_redis_mirror_init_worker(
     ngx_http_presence_redis_t *redis, ngx_cycle_t *cycle);
 
+/* what waits in this worker */
+void ngx_http_presence_redis_mirror_load(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_load_t *load);
+
 /* is there somebody to ask? */
 ngx_uint_t ngx_http_presence_redis_mirror_serves(
     ngx_http_presence_redis_t *redis);

@@ -34,7 +34,8 @@ ngx_http_presence_redis_queue_init(ngx_http_presence_redis_queue_t *queue,
 
 int
 ngx_http_presence_redis_queue_put(ngx_http_presence_redis_queue_t *queue,
-    uint32_t hash, const unsigned char *id, size_t len, unsigned flags)
+    uint32_t hash, const unsigned char *id, size_t len, unsigned flags,
+    uint32_t now)
 {
     uint32_t                         i, *chain;
     ngx_http_presence_redis_slot_t  *slot;
@@ -67,6 +68,7 @@ ngx_http_presence_redis_queue_put(ngx_http_presence_redis_queue_t *queue,
     slot->hash = hash;
     slot->len = (uint16_t) len;
     slot->flags = (uint16_t) flags;
+    slot->since = now;
     slot->next = *chain;
     *chain = i;
 

@@ -15,6 +15,7 @@
 typedef struct {
     uint32_t                         hash;
     uint32_t                         next;      /* in its chain */
+    uint32_t                         since;     /* when it was put first */
     uint16_t                         len;
     uint16_t                         flags;
 } ngx_http_presence_redis_slot_t;
@@ -39,11 +40,13 @@ void ngx_http_presence_redis_queue_init(ngx_http_presence_redis_queue_t *queue,
     uint32_t size, uint32_t width, void *memory);
 
 /*
- * Adds a user, or adds the flags to those of the user that is there.  Returns
- * 0 when the queue is full or the id too long: nothing has changed.
+ * Adds a user, or adds the flags to those of the user that is there.  "now" is
+ * any clock's.  Returns 0 when the queue is full or the id too long: nothing
+ * has changed.
  */
 int ngx_http_presence_redis_queue_put(ngx_http_presence_redis_queue_t *queue,
-    uint32_t hash, const unsigned char *id, size_t len, unsigned flags);
+    uint32_t hash, const unsigned char *id, size_t len, unsigned flags,
+    uint32_t now);
 
 /*
  * Takes the first user; NULL: there is none.  The id is good until the next
@@ -57,6 +60,10 @@ const unsigned char *ngx_http_presence_redis_queue_take(
     ((queue)->end - (queue)->first)
 #define ngx_http_presence_redis_queue_room(queue)                             \
     ((queue)->size - ngx_http_presence_redis_queue_length(queue))
+
+/* when the first one was put; there has to be one */
+#define ngx_http_presence_redis_queue_since(queue)                            \
+    ((queue)->slots[(queue)->first & ((queue)->size - 1)].since)
 
 
 #endif /* _NGX_HTTP_PRESENCE_REDIS_QUEUE_H_INCLUDED_ */

@@ -8,9 +8,9 @@ import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { scenario } from './lib/nodes.mjs';
 import { binary, Prometheus } from './lib/prometheus.mjs';
 import { SECOND } from './lib/scale.mjs';
-import { scenario } from './lib/scenario.mjs';
 import { until } from './lib/wait.mjs';
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -52,9 +52,11 @@ const targets = () => JSON.parse(read('prometheus/dashboard.json')).panels
     ({ expr }) => ({ title, expr: asGrafana(expr) })));
 
 scenario('Prometheus scrapes, the rules are healthy, each query has data',
-  { timeout: 180_000,
+  { timeout: 180_000, count: 1, workers: 2,
     server: 'location = /metrics { presence_metrics; }' },
-  async (scene) => {
+  async (nodes) => {
+    const [scene] = nodes.all;
+
     await scene.tab('anna', { target: 'spread' });
 
     const silent = await scene.tab('silent');

@@ -129,13 +129,16 @@ free_queue(ngx_http_presence_redis_queue_t *queue)
 }
 
 
+static uint32_t  moment;
+
+
 static int
 put(ngx_http_presence_redis_queue_t *queue, uint32_t hash, const char *id,
     unsigned flags)
 {
     return ngx_http_presence_redis_queue_put(queue, hash,
                                              (const unsigned char *) id,
-                                             strlen(id), flags);
+                                             strlen(id), flags, moment++);
 }
 
 
@@ -149,6 +152,7 @@ test_queue(void **state)
     ngx_http_presence_redis_queue_t  *queue;
 
     queue = new_queue(4, 8);
+    moment = 10;
 
     assert_null(ngx_http_presence_redis_queue_take(queue, &hash, &len,
                                                    &flags));
@@ -160,6 +164,7 @@ test_queue(void **state)
     assert_true(put(queue, 4, "ann", 2));
     assert_true(put(queue, 4, "eve", 4));
     assert_int_equal(ngx_http_presence_redis_queue_length(queue), 3);
+    assert_int_equal(ngx_http_presence_redis_queue_since(queue), 10);
 
     assert_false(put(queue, 1, "longer-by", 0));
     assert_true(put(queue, 1, "as-long-", 0));
@@ -171,6 +176,7 @@ test_queue(void **state)
     assert_memory_equal(id, "ann", 3);
     assert_int_equal(hash, 4);
     assert_int_equal(flags, 3);
+    assert_int_equal(ngx_http_presence_redis_queue_since(queue), 11);
 
     /* who was taken is put anew, at the end */
 

@@ -44,11 +44,12 @@ export function scenario(title, site, body) {
 class Nodes {
   all = [];
 
-  constructor(t, { count = 2, args = [], workers = 1, zone: lines } = {}) {
+  constructor(t, { count = 2, args = [], workers = 1, zone: lines,
+    ...site } = {}) {
     this.t = t;
     this.count = count;
     this.#args = args;
-    this.#workers = workers;
+    this.#site = { ...site, workers };
     this.zone = { ...zone, ...lines };
     this.window = windowOf(this.zone);
   }
@@ -65,7 +66,7 @@ class Nodes {
     const n = this.all.push(null) - 1;
     const proxy = await Proxy.start(this.redis.port);
     const scene = new Scene(this.t, {
-      workers: this.#workers,
+      ...this.#site,
       zone: { ...this.zone, node: `n${n}`,
         redis: `redis://127.0.0.1:${proxy.port}` },
     });
@@ -167,7 +168,7 @@ class Nodes {
   }
 
   #args;
-  #workers;
+  #site;
 }
 
 export function crc32(text) {
