@@ -39,7 +39,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 presence_zone ZONE 1m {
     redis;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
 
 
 === another URL
@@ -47,7 +47,7 @@ presence_zone ZONE 1m {
 presence_zone ZONE 1m {
     redis http://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://" or "unix:"; use "redis redis://HOST:PORT/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://", "sentinel://" or "unix:"; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
 
 
 === TLS, which this hiredis has not
@@ -55,15 +55,63 @@ presence_zone ZONE 1m {
 presence_zone ZONE 1m {
     redis rediss://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": "rediss://" needs a hiredis with TLS, which this module is not built with: have a local proxy speak TLS, such as stunnel; use "redis redis://HOST:PORT/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": "rediss://" needs a hiredis with TLS, which this module is not built with: have a local proxy speak TLS, such as stunnel; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
 
 
-=== Sentinel
+=== Sentinels that cannot be reached: beats go on
+--- zone
+    redis sentinel://user:pass@127.0.0.1:1,127.0.0.1:2/mymaster/15;
+    redis_timeout 100ms;
+    redis_connect_timeout 100ms;
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200 {"user":"anna",<any>
+
+GET /presence/users?as=anna&see=*&users=anna
+200 <any>"status":"online"<any>
+
+
+=== Sentinel, and no master
+--- http_config
+presence_zone ZONE 1m {
+    redis sentinel://127.0.0.1;
+}
+--- fails: invalid "redis" in presence_zone "ZONE": after the Sentinels there is "/" and the name of the master; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
+
+
+=== one Sentinel's name that nobody knows
+--- http_config
+presence_zone ZONE 1m {
+    redis sentinel://127.0.0.1,no.invalid/mymaster;
+}
+--- fails: host not found in "redis" of presence_zone "ZONE": "no.invalid:26379" in http.conf:2
+
+
+=== a user for Sentinel, and none
+--- http_config
+presence_zone ZONE 1m {
+    redis redis://127.0.0.1;
+    redis_sentinel_user anna;
+}
+--- fails: presence_zone "ZONE" has "redis_sentinel_user" or "redis_sentinel_password_file" and no "redis sentinel://..." in http.conf:4
+
+
+=== a user for Sentinel without a password
 --- http_config
 presence_zone ZONE 1m {
     redis sentinel://127.0.0.1/mymaster;
+    redis_sentinel_user anna;
 }
---- fails: invalid "redis" in presence_zone "ZONE": Sentinel is not supported: give the address that leads to the master; use "redis redis://HOST:PORT/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: presence_zone "ZONE" has "redis_sentinel_user" and no "redis_sentinel_password_file" in http.conf:4
+
+
+=== a file of Sentinel's password without a name
+--- http_config
+presence_zone ZONE 1m {
+    redis sentinel://127.0.0.1/mymaster;
+    redis_sentinel_password_file;
+}
+--- fails: invalid "redis_sentinel_password_file" in presence_zone "ZONE": use "redis_sentinel_password_file FILE;" with the name of a file in http.conf:3
 
 
 === twice

@@ -1,6 +1,7 @@
 #include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_mirror.h"
+#include "ngx_http_presence_redis_sentinel.h"
 
 
 static void ngx_http_presence_redis_set_why(
@@ -9,10 +10,12 @@ static char *ngx_http_presence_redis_string(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone, ngx_str_t *slot, ngx_uint_t *valid);
 static char *ngx_http_presence_redis_url(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone);
+static char *ngx_http_presence_redis_sentinels(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis);
 static char *ngx_http_presence_redis_resolve(ngx_conf_t *cf,
-    ngx_http_presence_redis_t *redis);
-static char *ngx_http_presence_redis_password(ngx_conf_t *cf,
-    ngx_http_presence_redis_t *redis);
+    ngx_http_presence_redis_t *redis, ngx_str_t *name);
+static char *ngx_http_presence_redis_password_file(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis, ngx_str_t *file, char *password);
 static ngx_http_presence_redis_t *ngx_http_presence_redis_of(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone);
 static ngx_uint_t ngx_http_presence_redis_is_name(const ngx_str_t *name,
@@ -42,7 +45,10 @@ ngx_http_presence_redis_line(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
 
     if (!ngx_http_presence_redis_is(&value[0], "node")
         && !ngx_http_presence_redis_is(&value[0], "redis_prefix")
-        && !ngx_http_presence_redis_is(&value[0], "redis_password_file"))
+        && !ngx_http_presence_redis_is(&value[0], "redis_password_file")
+        && !ngx_http_presence_redis_is(&value[0], "redis_sentinel_user")
+        && !ngx_http_presence_redis_is(&value[0],
+                                       "redis_sentinel_password_file"))
     {
         *done = 0;
         return NGX_CONF_OK;
@@ -89,25 +95,35 @@ ngx_http_presence_redis_line(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
         return NGX_CONF_ERROR;
     }
 
-    rv = ngx_http_presence_redis_string(cf, zone, &redis->password_file,
-                                        &valid);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
+    if (ngx_http_presence_redis_is(&value[0], "redis_sentinel_user")) {
 
-    if (!valid) {
+        rv = ngx_http_presence_redis_string(cf, zone, &redis->sentinel_user,
+                                            &valid);
+
+        if (rv != NGX_CONF_OK
+            || (valid && redis->sentinel_user.len
+                         < sizeof(redis->sentinel_login.user)))
+        {
+            return rv;
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"redis_password_file\" in presence_zone "
-                           "\"%V\": use \"redis_password_file FILE;\" with "
-                           "the name of a file", &zone->name);
+                           "invalid \"redis_sentinel_user\" in presence_zone "
+                           "\"%V\": use \"redis_sentinel_user NAME;\" with up "
+                           "to 128 bytes", &zone->name);
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_conf_full_name(cf->cycle, &redis->password_file, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
+    if (ngx_http_presence_redis_is(&value[0], "redis_sentinel_password_file"))
+    {
+        return ngx_http_presence_redis_password_file(cf, redis,
+                                            &redis->sentinel_password_file,
+                                            redis->sentinel_login.password);
     }
 
-    return ngx_http_presence_redis_password(cf, redis);
+    return ngx_http_presence_redis_password_file(cf, redis,
+                                                 &redis->password_file,
+                                                 redis->url.password);
 }
 
 
@@ -132,6 +148,27 @@ ngx_http_presence_redis_apply(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
                            "no \"redis\"", &zone->name);
         return NGX_CONF_ERROR;
     }
+
+    if (redis->url.master[0] == '\0'
+        && (redis->sentinel_user.len || redis->sentinel_password_file.len))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has \"redis_sentinel_user\" "
+                           "or \"redis_sentinel_password_file\" and no "
+                           "\"redis sentinel://...\"", &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->sentinel_user.len && redis->sentinel_password_file.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has \"redis_sentinel_user\" "
+                           "and no \"redis_sentinel_password_file\"",
+                           &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memcpy(redis->sentinel_login.user, redis->sentinel_user.data,
+               redis->sentinel_user.len);
 
     if (zone->state_file.len) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -253,8 +290,10 @@ ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
         return NGX_OK;
     }
 
-    if (ngx_http_presence_redis_mirror_init_worker(zone->redis, cycle)
-        != NGX_OK)
+    if (ngx_http_presence_redis_sentinel_init_worker(zone->redis, cycle)
+        != NGX_OK
+        || ngx_http_presence_redis_mirror_init_worker(zone->redis, cycle)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -469,9 +508,14 @@ ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
     if (error) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"redis\" in presence_zone \"%V\": %s; "
-                           "use \"redis redis://HOST:PORT/DB;\" or \"redis "
-                           "unix:/PATH;\"", &zone->name, error);
+                           "use \"redis redis://HOST:PORT/DB;\", \"redis "
+                           "sentinel://HOST:PORT,HOST:PORT/MASTER/DB;\" or "
+                           "\"redis unix:/PATH;\"", &zone->name, error);
         return NGX_CONF_ERROR;
+    }
+
+    if (redis->url.master[0]) {
+        return ngx_http_presence_redis_sentinels(cf, redis);
     }
 
     len = sizeof("unix:") + ngx_max(sizeof(redis->url.host) + 2 * NGX_INT_T_LEN,
@@ -493,33 +537,82 @@ ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
     p = ngx_sprintf(p, "%s:%ud", redis->url.host, redis->url.port);
     redis->name.len = p - redis->name.data;
 
-    return ngx_http_presence_redis_resolve(cf, redis);
+    return ngx_http_presence_redis_resolve(cf, redis, &redis->name);
 }
 
 
-/* names are resolved here, once: a worker would have to wait */
+static char *
+ngx_http_presence_redis_sentinels(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis)
+{
+    u_char      *p;
+    ngx_str_t    name;
+    const char  *list, *s;
+
+    p = ngx_pnalloc(cf->pool, sizeof(redis->url.master) + sizeof(" at ")
+                              + sizeof(redis->url.sentinels));
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    redis->name.data = p;
+    redis->name.len = ngx_sprintf(p, "%s at %s", redis->url.master,
+                                  redis->url.sentinels)
+                      - p;
+
+    list = redis->url.sentinels;
+
+    while (ngx_http_presence_redis_url_sentinel(&list, &s, &name.len)) {
+        name.data = (u_char *) s;
+
+        if (ngx_http_presence_redis_resolve(cf, redis, &name) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Names are resolved here, once: a worker would have to wait.  Their addresses
+ * come after those that are there.
+ */
 
 static char *
 ngx_http_presence_redis_resolve(ngx_conf_t *cf,
-    ngx_http_presence_redis_t *redis)
+    ngx_http_presence_redis_t *redis, ngx_str_t *name)
 {
-    ngx_url_t  u;
+    ngx_url_t    u;
+    ngx_addr_t  *addrs;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
-    u.url = redis->name;
+    u.url = *name;
     u.default_port = NGX_HTTP_PRESENCE_REDIS_PORT;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "%s in \"redis\" of presence_zone \"%V\": \"%V\"",
                            u.err ? u.err : "no address",
-                           &redis->zone->name, &redis->name);
+                           &redis->zone->name, name);
         return NGX_CONF_ERROR;
     }
 
-    redis->addrs = u.addrs;
-    redis->naddrs = u.naddrs;
+    addrs = ngx_palloc(cf->pool,
+                       (redis->naddrs + u.naddrs) * sizeof(ngx_addr_t));
+    if (addrs == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->naddrs) {
+        ngx_memcpy(addrs, redis->addrs, redis->naddrs * sizeof(ngx_addr_t));
+    }
+
+    ngx_memcpy(addrs + redis->naddrs, u.addrs, u.naddrs * sizeof(ngx_addr_t));
+
+    redis->addrs = addrs;
+    redis->naddrs += u.naddrs;
 
     return NGX_CONF_OK;
 }
@@ -528,14 +621,33 @@ ngx_http_presence_redis_resolve(ngx_conf_t *cf,
 /* here, for the workers may not be allowed to read it */
 
 static char *
-ngx_http_presence_redis_password(ngx_conf_t *cf,
-    ngx_http_presence_redis_t *redis)
+ngx_http_presence_redis_password_file(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis, ngx_str_t *file, char *password)
 {
-    char      *password;
-    ssize_t    n;
-    ngx_fd_t   fd;
+    char        *rv;
+    ssize_t      n;
+    ngx_fd_t     fd;
+    ngx_str_t   *value;
+    ngx_uint_t   valid;
 
-    password = redis->url.password;
+    value = cf->args->elts;
+
+    rv = ngx_http_presence_redis_string(cf, redis->zone, file, &valid);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (!valid) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in presence_zone \"%V\": use "
+                           "\"%V FILE;\" with the name of a file", &value[0],
+                           &redis->zone->name, &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (password[0]) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -545,14 +657,12 @@ ngx_http_presence_redis_password(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    fd = ngx_open_file(redis->password_file.data, NGX_FILE_RDONLY,
-                       NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"redis_password_file\" of presence_zone \"%V\" "
-                           "cannot be opened: \"%V\"", &redis->zone->name,
-                           &redis->password_file);
+                           "\"%V\" of presence_zone \"%V\" cannot be opened: "
+                           "\"%V\"", &value[0], &redis->zone->name, file);
         return NGX_CONF_ERROR;
     }
 
@@ -566,10 +676,9 @@ ngx_http_presence_redis_password(ngx_conf_t *cf,
 
     if (n <= 0 || n == sizeof(redis->url.password)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"redis_password_file\" of presence_zone \"%V\" "
-                           "is to have one password of up to 512 bytes: "
-                           "\"%V\"", &redis->zone->name,
-                           &redis->password_file);
+                           "\"%V\" of presence_zone \"%V\" is to have one "
+                           "password of up to 512 bytes: \"%V\"", &value[0],
+                           &redis->zone->name, file);
         return NGX_CONF_ERROR;
     }
 

@@ -82,8 +82,11 @@ struct ngx_http_presence_redis_s {
     /* configuration */
     ngx_http_presence_redis_url_t     url;
     ngx_str_t                         name;     /* url without the password */
-    ngx_addr_t                       *addrs;
+    ngx_addr_t                       *addrs;    /* of Sentinels, maybe */
     ngx_uint_t                        naddrs;
+    ngx_http_presence_redis_url_t     sentinel_login;
+    ngx_str_t                         sentinel_user;
+    ngx_str_t                         sentinel_password_file;
     ngx_str_t                         prefix;
     ngx_str_t                         node;
     ngx_str_t                         password_file;
@@ -92,6 +95,7 @@ struct ngx_http_presence_redis_s {
     ngx_uint_t                        stream_length;
 
     /* of this worker */
+    ngx_http_presence_redis_sentinel_t  *sentinel;
     ngx_http_presence_redis_link_t    mirror;
     ngx_http_presence_redis_queue_t   queue;
     ngx_event_t                       flush;

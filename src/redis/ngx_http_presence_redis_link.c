@@ -1,4 +1,5 @@
 #include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_redis_sentinel.h"
 
 
 /* the pause before the nth attempt is by chance, up to BASE x 2^n and a cap */
@@ -7,10 +8,10 @@
 #define NGX_HTTP_PRESENCE_REDIS_RETRY_LEAST  200
 
 
+static void ngx_http_presence_redis_link_use(
+    ngx_http_presence_redis_link_t *link, redisAsyncContext *ac);
 static ngx_int_t ngx_http_presence_redis_link_attach(
     ngx_http_presence_redis_link_t *link, redisAsyncContext *ac);
-static redisAsyncContext *ngx_http_presence_redis_link_connect(
-    ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_link_read(ngx_event_t *rev);
 static void ngx_http_presence_redis_link_write(ngx_event_t *wev);
 static void ngx_http_presence_redis_link_add_read(void *data);
@@ -44,6 +45,9 @@ ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
     ngx_memzero(link, sizeof(ngx_http_presence_redis_link_t));
 
     link->redis = redis;
+    link->url = &redis->url;
+    link->addrs = redis->addrs;
+    link->naddrs = redis->naddrs;
     link->patience = patience;
     link->ready = ready;
     link->down = down;
@@ -70,6 +74,20 @@ ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
     link->drop.handler = ngx_http_presence_redis_link_drop_handler;
     link->drop.data = &link->owner;
     link->drop.log = log;
+
+    if (redis->sentinel) {
+        ngx_http_presence_redis_sentinel_add(redis->sentinel, link);
+    }
+}
+
+
+void
+ngx_http_presence_redis_link_aim(ngx_http_presence_redis_link_t *link,
+    const ngx_addr_t *addrs, ngx_uint_t naddrs)
+{
+    link->addrs = addrs;
+    link->naddrs = naddrs;
+    link->turn = 0;
 }
 
 
@@ -85,41 +103,81 @@ ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link)
 void
 ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
 {
-    redisAsyncContext  *ac;
+    u_char            *p;
+    const ngx_addr_t  *addr;
+    u_char             text[NGX_SOCKADDR_STRLEN + 1];
 
     link->closed = 0;
 
-    if (link->ac || link->retry.timer_set || ngx_exiting) {
+    if (link->ac || link->retry.timer_set || ngx_exiting
+        || link->state == NGX_HTTP_PRESENCE_REDIS_FINDING)
+    {
         return;
     }
 
-    ac = ngx_http_presence_redis_link_connect(link);
-
-    if (ac == NULL) {
-        ngx_http_presence_redis_link_failed(link, "no memory");
+    if (link->sentinel) {
+        link->state = NGX_HTTP_PRESENCE_REDIS_FINDING;
+        ngx_add_timer(&link->timer, link->redis->connect_timeout);
+        ngx_http_presence_redis_sentinel_find(link->sentinel, link);
         return;
     }
 
-    if (ac->err) {
-        ngx_http_presence_redis_link_failed(link, ac->errstr);
-        redisAsyncFree(ac);
+    if (link->url->path[0]) {
+        ngx_http_presence_redis_link_use(link,
+                                       redisAsyncConnectUnix(link->url->path));
         return;
     }
 
-    if (ngx_http_presence_redis_link_attach(link, ac) != NGX_OK) {
-        redisAsyncFree(ac);
-        ngx_http_presence_redis_link_failed(link, "no connection is free");
+    /* all addresses, one after the other */
+
+    addr = &link->addrs[link->turn % link->naddrs];
+
+    p = text + ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
+                             NGX_SOCKADDR_STRLEN, 0);
+    *p = '\0';
+
+    ngx_http_presence_redis_link_use(link,
+                         redisAsyncConnect((char *) text,
+                                           ngx_inet_get_port(addr->sockaddr)));
+}
+
+
+void
+ngx_http_presence_redis_link_found(ngx_http_presence_redis_link_t *link,
+    const char *host, in_port_t port)
+{
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+        ngx_http_presence_redis_link_use(link, redisAsyncConnect(host, port));
+    }
+}
+
+
+void
+ngx_http_presence_redis_link_not_found(ngx_http_presence_redis_link_t *link,
+    const char *why)
+{
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+        ngx_http_presence_redis_link_failed(link, why);
+    }
+}
+
+
+void
+ngx_http_presence_redis_link_moved(ngx_http_presence_redis_link_t *link,
+    const char *why)
+{
+    if (link->ac) {
+        ngx_http_presence_redis_link_drop(link, why);
         return;
     }
 
-    link->state = NGX_HTTP_PRESENCE_REDIS_CONNECTING;
-    link->why[0] = '\0';
+    /* there is no more to wait for */
 
-    ngx_add_timer(&link->timer, link->redis->connect_timeout);
-
-    redisAsyncSetConnectCallback(ac, ngx_http_presence_redis_link_connected);
-    redisAsyncSetDisconnectCallback(ac,
-                                   ngx_http_presence_redis_link_disconnected);
+    if (link->retry.timer_set) {
+        ngx_del_timer(&link->retry);
+        link->attempts = 0;
+        ngx_http_presence_redis_link_open(link);
+    }
 }
 
 
@@ -134,6 +192,11 @@ ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link)
 
     if (link->drop.posted) {
         ngx_delete_posted_event(&link->drop);
+    }
+
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+        link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
+        ngx_del_timer(&link->timer);
     }
 
     if (link->ac) {
@@ -222,29 +285,37 @@ ngx_http_presence_redis_error(const redisReply *reply)
 }
 
 
-static redisAsyncContext *
-ngx_http_presence_redis_link_connect(ngx_http_presence_redis_link_t *link)
+/* a context that begins to connect, or cannot */
+
+static void
+ngx_http_presence_redis_link_use(ngx_http_presence_redis_link_t *link,
+    redisAsyncContext *ac)
 {
-    u_char                     *p;
-    ngx_addr_t                 *addr;
-    ngx_http_presence_redis_t  *redis;
-    u_char                      text[NGX_SOCKADDR_STRLEN + 1];
-
-    redis = link->redis;
-
-    if (redis->url.path[0]) {
-        return redisAsyncConnectUnix(redis->url.path);
+    if (ac == NULL) {
+        ngx_http_presence_redis_link_failed(link, "no memory");
+        return;
     }
 
-    /* all addresses of the name, one after the other */
+    if (ac->err) {
+        ngx_http_presence_redis_link_failed(link, ac->errstr);
+        redisAsyncFree(ac);
+        return;
+    }
 
-    addr = &redis->addrs[link->attempts % redis->naddrs];
+    if (ngx_http_presence_redis_link_attach(link, ac) != NGX_OK) {
+        redisAsyncFree(ac);
+        ngx_http_presence_redis_link_failed(link, "no connection is free");
+        return;
+    }
 
-    p = text + ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
-                             NGX_SOCKADDR_STRLEN, 0);
-    *p = '\0';
+    link->state = NGX_HTTP_PRESENCE_REDIS_CONNECTING;
+    link->why[0] = '\0';
 
-    return redisAsyncConnect((char *) text, (int) redis->url.port);
+    ngx_add_timer(&link->timer, link->redis->connect_timeout);
+
+    redisAsyncSetConnectCallback(ac, ngx_http_presence_redis_link_connected);
+    redisAsyncSetDisconnectCallback(ac,
+                                   ngx_http_presence_redis_link_disconnected);
 }
 
 
@@ -441,10 +512,10 @@ ngx_http_presence_redis_link_disconnected(const redisAsyncContext *ac,
 static void
 ngx_http_presence_redis_link_greet(ngx_http_presence_redis_link_t *link)
 {
-    int                             rc;
-    ngx_http_presence_redis_url_t  *url;
+    int                                   rc;
+    const ngx_http_presence_redis_url_t  *url;
 
-    url = &link->redis->url;
+    url = link->url;
     rc = REDIS_OK;
 
     link->state = NGX_HTTP_PRESENCE_REDIS_GREETING;
@@ -461,6 +532,13 @@ ngx_http_presence_redis_link_greet(ngx_http_presence_redis_link_t *link)
     if (url->db) {
         rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
                                 NULL, "SELECT %u", url->db);
+    }
+
+    /* who was the master may be so no more */
+
+    if (link->sentinel) {
+        rc |= redisAsyncCommand(link->ac, ngx_http_presence_redis_link_greeted,
+                                NULL, "ROLE");
     }
 
     /* the last one tells whether it serves: it may be loading */
@@ -492,6 +570,18 @@ ngx_http_presence_redis_link_greeted(redisAsyncContext *ac, void *data,
         return;
     }
 
+    /* what ROLE is answered; nothing else of the greeting is a list */
+
+    if (reply->type == REDIS_REPLY_ARRAY
+        && (reply->elements == 0
+            || reply->element[0]->type != REDIS_REPLY_STRING
+            || ngx_strcmp(reply->element[0]->str, "master") != 0))
+    {
+        ngx_http_presence_redis_link_drop(link, "the server that Sentinel "
+                                          "names is not a master");
+        return;
+    }
+
     if (last == NULL) {
         return;
     }
@@ -502,7 +592,10 @@ ngx_http_presence_redis_link_greeted(redisAsyncContext *ac, void *data,
 
     link->state = NGX_HTTP_PRESENCE_REDIS_READY;
     link->attempts = 0;
-    link->redis->counters.connects++;
+
+    if (!link->quiet) {
+        link->redis->counters.connects++;
+    }
 
     link->ready(link);
 }
@@ -548,11 +641,13 @@ ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
 
     link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
 
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
     if (link->closed) {
         return;
     }
-
-    redis->counters.failures++;
 
     /* back within an interval of Redis' return */
 
@@ -567,8 +662,12 @@ ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
     }
 
     link->attempts++;
+    link->turn++;
 
-    ngx_http_presence_redis_tell(redis, 0, why);
+    if (!link->quiet) {
+        redis->counters.failures++;
+        ngx_http_presence_redis_tell(redis, 0, why);
+    }
 
     link->down(link);
 
@@ -587,6 +686,12 @@ ngx_http_presence_redis_link_timer_handler(ngx_event_t *ev)
     ngx_http_presence_redis_link_t  *link;
 
     link = owner->data;
+
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+        ngx_http_presence_redis_link_failed(link,
+                                            "no Sentinel has answered in time");
+        return;
+    }
 
     if (link->ac == NULL) {
         return;

@@ -1,7 +1,8 @@
 /*
  * One connection to Redis, on nginx' event loop: connects, logs in, chooses
- * the database, and connects again when it is lost.  With its neighbours the
- * only part that knows hiredis.
+ * the database, and connects again when it is lost.  It is told a few
+ * addresses, or whom to ask for one.  With its neighbours the only part that
+ * knows hiredis.
  */
 
 #ifndef _NGX_HTTP_PRESENCE_REDIS_LINK_H_INCLUDED_
@@ -12,10 +13,13 @@
 #include <hiredis/hiredis.h>
 
 #include "ngx_http_presence_zone.h"
+#include "ngx_http_presence_redis_url.h"
 
 
 typedef struct ngx_http_presence_redis_link_s  ngx_http_presence_redis_link_t;
 typedef struct ngx_http_presence_redis_call_s  ngx_http_presence_redis_call_t;
+typedef struct ngx_http_presence_redis_sentinel_s
+    ngx_http_presence_redis_sentinel_t;
 
 
 /*
@@ -36,6 +40,7 @@ struct ngx_http_presence_redis_call_s {
 
 typedef enum {
     NGX_HTTP_PRESENCE_REDIS_DOWN = 0,
+    NGX_HTTP_PRESENCE_REDIS_FINDING,        /* Sentinel is asked where to */
     NGX_HTTP_PRESENCE_REDIS_CONNECTING,
     NGX_HTTP_PRESENCE_REDIS_GREETING,
     NGX_HTTP_PRESENCE_REDIS_READY
@@ -54,6 +59,17 @@ typedef enum {
 struct ngx_http_presence_redis_link_s {
     ngx_http_presence_redis_t         *redis;
     ngx_http_presence_redis_state_e    state;
+
+    /* how to log in, the addresses, or a socket's path in the URL */
+    const ngx_http_presence_redis_url_t  *url;
+    const ngx_addr_t                  *addrs;
+    ngx_uint_t                         naddrs;
+    ngx_uint_t                         turn;        /* of the addresses */
+
+    /* who is asked for the address instead, and of what else it is */
+    ngx_http_presence_redis_sentinel_t  *sentinel;
+    ngx_queue_t                        queue;
+
     redisAsyncContext                 *ac;
     ngx_connection_t                  *c;
     ngx_connection_t                   owner;       /* data of the timers */
@@ -69,14 +85,22 @@ struct ngx_http_presence_redis_link_s {
     void                             (*down)(
                                        ngx_http_presence_redis_link_t *link);
     unsigned                           closed:1;
+    unsigned                           quiet:1;     /* is not Redis itself */
 };
 
 
-/* "ready" and "down" are called from the event loop, each time */
+/*
+ * "ready" and "down" are called from the event loop, each time.  It connects
+ * to where the zone's line "redis" says, unless it is told otherwise.
+ */
 void ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_t *redis, ngx_msec_t patience,
     void (*ready)(ngx_http_presence_redis_link_t *link),
     void (*down)(ngx_http_presence_redis_link_t *link), ngx_log_t *log);
+
+/* from the next time on one of these addresses, in turn */
+void ngx_http_presence_redis_link_aim(ngx_http_presence_redis_link_t *link,
+    const ngx_addr_t *addrs, ngx_uint_t naddrs);
 
 /* from where the time may be an old one: when the event loop runs */
 void ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link);
@@ -88,6 +112,14 @@ void ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link);
 
 /* gives the connection up and makes another one; from anywhere */
 void ngx_http_presence_redis_link_drop(ngx_http_presence_redis_link_t *link,
+    const char *why);
+
+/* answers of the one who is asked for the address: one, none, another one */
+void ngx_http_presence_redis_link_found(ngx_http_presence_redis_link_t *link,
+    const char *host, in_port_t port);
+void ngx_http_presence_redis_link_not_found(
+    ngx_http_presence_redis_link_t *link, const char *why);
+void ngx_http_presence_redis_link_moved(ngx_http_presence_redis_link_t *link,
     const char *why);
 
 /* NGX_ERROR: it was not sent, and the call is still the caller's */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "ngx_http_presence_redis_url.h"
@@ -8,6 +9,10 @@ static int ngx_http_presence_redis_url_starts(const char **s,
 static const char *ngx_http_presence_redis_url_login(const char **s,
     const char *end, ngx_http_presence_redis_url_t *url);
 static const char *ngx_http_presence_redis_url_host(const char *s,
+    const char *end, ngx_http_presence_redis_url_t *url);
+static const char *ngx_http_presence_redis_url_sentinels(const char *s,
+    const char *end, ngx_http_presence_redis_url_t *url);
+static const char *ngx_http_presence_redis_url_server(const char *s,
     const char *end, ngx_http_presence_redis_url_t *url);
 static int ngx_http_presence_redis_url_copy(char *to, size_t size,
     const char *s, const char *end);
@@ -36,8 +41,11 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
     }
 
     if (ngx_http_presence_redis_url_starts(&s, end, "sentinel://")) {
-        return "Sentinel is not supported: give the address that leads to the "
-               "master";
+
+        error = ngx_http_presence_redis_url_login(&s, end, url);
+
+        return error ? error
+                     : ngx_http_presence_redis_url_sentinels(s, end, url);
     }
 
     if (ngx_http_presence_redis_url_starts(&s, end, "unix://")) {
@@ -67,7 +75,8 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
     } else if (!ngx_http_presence_redis_url_starts(&s, end, "unix:")) {
 
         if (!ngx_http_presence_redis_url_starts(&s, end, "redis://")) {
-            return "it begins with \"redis://\" or \"unix:\"";
+            return "it begins with \"redis://\", \"sentinel://\" or "
+                   "\"unix:\"";
         }
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
@@ -147,7 +156,7 @@ static const char *
 ngx_http_presence_redis_url_host(const char *s, const char *end,
     ngx_http_presence_redis_url_t *url)
 {
-    const char  *slash, *p;
+    const char  *slash;
 
     slash = memchr(s, '/', end - s);
 
@@ -163,6 +172,106 @@ ngx_http_presence_redis_url_host(const char *s, const char *end,
 
         end = slash;
     }
+
+    return ngx_http_presence_redis_url_server(s, end, url);
+}
+
+
+static const char *
+ngx_http_presence_redis_url_sentinels(const char *s, const char *end,
+    ngx_http_presence_redis_url_t *url)
+{
+    int          n;
+    char        *p;
+    size_t       left;
+    const char  *slash, *comma, *master, *error;
+
+    slash = memchr(s, '/', end - s);
+    master = slash ? slash + 1 : end;
+
+    if (slash == NULL || master == end || *master == '/') {
+        return "after the Sentinels there is \"/\" and the name of the master";
+    }
+
+    p = url->sentinels;
+
+    for ( /* void */ ; s < slash; s = comma + 1) {
+
+        comma = memchr(s, ',', slash - s);
+
+        if (comma == NULL) {
+            comma = slash;
+        }
+
+        url->port = NGX_HTTP_PRESENCE_REDIS_SENTINEL_PORT;
+
+        error = ngx_http_presence_redis_url_server(s, comma, url);
+        if (error) {
+            return error;
+        }
+
+        left = url->sentinels + sizeof(url->sentinels) - p;
+
+        n = snprintf(p, left, "%s%s:%u", p > url->sentinels ? "," : "",
+                     url->host, url->port);
+
+        if (n < 0 || (size_t) n >= left) {
+            return "it has too many Sentinels";
+        }
+
+        p += n;
+    }
+
+    url->host[0] = '\0';
+    url->port = NGX_HTTP_PRESENCE_REDIS_PORT;
+
+    if (p == url->sentinels || slash[-1] == ',') {
+        return "it has no host, or one that is too long";
+    }
+
+    slash = memchr(master, '/', end - master);
+
+    if (slash && slash + 1 < end
+        && !ngx_http_presence_redis_url_number(slash + 1, end,
+                                               NGX_HTTP_PRESENCE_REDIS_MAX_DB,
+                                               &url->db))
+    {
+        return "after the master there is \"/\" and the number of a database";
+    }
+
+    if (!ngx_http_presence_redis_url_copy(url->master, sizeof(url->master),
+                                          master, slash ? slash : end))
+    {
+        return "the name of the master is too long";
+    }
+
+    return NULL;
+}
+
+
+int
+ngx_http_presence_redis_url_sentinel(const char **list, const char **s,
+    size_t *len)
+{
+    *s = *list;
+    *len = strcspn(*s, ",");
+    *list += *len;
+
+    if (**list == ',') {
+        (*list)++;
+    }
+
+    return *len > 0;
+}
+
+
+/* a host, and maybe its port */
+
+static const char *
+ngx_http_presence_redis_url_server(const char *s, const char *end,
+    ngx_http_presence_redis_url_t *url)
+{
+    const char  *p;
 
     /* an IPv6 address has colons of its own, and brackets */
 

@@ -69,6 +69,48 @@ test_url(void **state)
 
 
 static void
+test_sentinel_url(void **state)
+{
+    size_t                         i, len;
+    const char                    *list, *s;
+    ngx_http_presence_redis_url_t  url;
+
+    static const struct {
+        const char  *s, *sentinels, *master, *user, *password;
+        unsigned     db;
+    } good[] = {
+        { "sentinel://h/m", "h:26379", "m", "", "", 0 },
+        { "sentinel://h:1,[::1]:2,i/m-1/", "h:1,[::1]:2,i:26379", "m-1", "",
+          "", 0 },
+        { "sentinel://u:p%2C@h:1,i:2/m/7", "h:1,i:2", "m", "u", "p,", 7 },
+        { "sentinel://:p@h/m", "h:26379", "m", "", "p", 0 },
+        { NULL, NULL, NULL, NULL, NULL, 0 }
+    };
+
+    for (i = 0; good[i].s; i++) {
+        assert_null(parse(good[i].s, &url));
+        assert_string_equal(url.sentinels, good[i].sentinels);
+        assert_string_equal(url.master, good[i].master);
+        assert_string_equal(url.user, good[i].user);
+        assert_string_equal(url.password, good[i].password);
+        assert_string_equal(url.host, "");
+        assert_int_equal(url.db, good[i].db);
+    }
+
+    assert_null(parse("sentinel://h:1,[::1]:2/m", &url));
+
+    list = url.sentinels;
+
+    assert_true(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+    assert_memory_equal(s, "h:1", len);
+    assert_true(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+    assert_memory_equal(s, "[::1]:2", len);
+    assert_int_equal(len, 7);
+    assert_false(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+}
+
+
+static void
 test_bad_url(void **state)
 {
     size_t                         i;
@@ -82,7 +124,11 @@ test_bad_url(void **state)
         "redis://h/65536", "redis://h/1/2", "redis://u@h", "redis://u:@h",
         "redis://u:%4@h", "redis://u:%zz@h", "redis://u:%00@h", "unix:",
         "unix:r.sock", "unix://r.sock", "unix:///r.sock?x=1",
-        "unix:///r.sock?db=", "unix://u@/r.sock", NULL
+        "unix:///r.sock?db=", "unix://u@/r.sock", "sentinel://",
+        "sentinel:///m", "sentinel://h", "sentinel://h/", "sentinel://h//1",
+        "sentinel://h/m/x", "sentinel://h/m/1/2", "sentinel://h,/m",
+        "sentinel://,h/m", "sentinel://h,,i/m", "sentinel://h:0/m",
+        "sentinel://u@h/m", NULL
     };
 
     for (i = 0; bad[i]; i++) {
@@ -90,7 +136,6 @@ test_bad_url(void **state)
     }
 
     assert_non_null(strstr(parse("rediss://h", &url), "TLS"));
-    assert_non_null(strstr(parse("sentinel://h/m", &url), "Sentinel"));
 
     /* what is too long is refused, and what just fits is not */
 
@@ -100,6 +145,9 @@ test_bad_url(void **state)
 
         snprintf(s, sizeof(s), "redis://h%0*d", (int) i, 0);
         assert_int_equal(parse(s, &url) == NULL, i + 1 < sizeof(url.host));
+
+        snprintf(s, sizeof(s), "sentinel://h/%0*d", (int) i, 0);
+        assert_int_equal(parse(s, &url) == NULL, i < sizeof(url.master));
 
         snprintf(s, sizeof(s), "redis://:%0*d@h", (int) i, 0);
         assert_int_equal(parse(s, &url) == NULL, i < sizeof(url.password));
@@ -383,6 +431,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_url),
+        cmocka_unit_test(test_sentinel_url),
         cmocka_unit_test(test_bad_url),
         cmocka_unit_test(test_queue),
         cmocka_unit_test(test_queue_like_a_list),

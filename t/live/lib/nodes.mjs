@@ -20,7 +20,7 @@ export const zone = {
 
 export function scenario(title, site, body) {
   test(title, { timeout: site.timeout ?? TIMEOUT }, async (t) => {
-    const nodes = new Nodes(t, site);
+    const nodes = new (site.Nodes ?? Nodes)(t, site);
     let failure = null;
 
     try {
@@ -41,7 +41,7 @@ export function scenario(title, site, body) {
   });
 }
 
-class Nodes {
+export class Nodes {
   all = [];
 
   constructor(t, { count = 2, args = [], workers = 1, zone: lines,
@@ -55,20 +55,29 @@ class Nodes {
   }
 
   async open() {
-    this.redis = await Redis.start({ args: this.#args });
-    this.client = await this.redis.client();
-
+    await this.openRedis();
     await Promise.all(Array.from({ length: this.count }, () => this.add()));
     await this.untilUp();
   }
 
+  async openRedis() {
+    this.redis = await Redis.start({ args: this.#args });
+    this.client = await this.redis.client();
+  }
+
+  /* How a node gets to Redis. */
+  async way() {
+    const proxy = await Proxy.start(this.redis.port);
+
+    return { proxy, lines: { redis: `redis://127.0.0.1:${proxy.port}` } };
+  }
+
   async add() {
     const n = this.all.push(null) - 1;
-    const proxy = await Proxy.start(this.redis.port);
+    const { proxy, lines } = await this.way();
     const scene = new Scene(this.t, {
       ...this.#site,
-      zone: { ...this.zone, node: `n${n}`,
-        redis: `redis://127.0.0.1:${proxy.port}` },
+      zone: { ...this.zone, node: `n${n}`, ...lines },
     });
 
     await scene.open();
@@ -159,12 +168,16 @@ class Nodes {
 
     for (const node of this.all.filter(Boolean)) {
       faults.push(...await node.close(failure));
-      node.proxy.close();
+      node.proxy?.close();
     }
 
-    await this.redis?.close();
+    await this.closeRedis();
 
     return faults;
+  }
+
+  async closeRedis() {
+    await this.redis?.close();
   }
 
   #args;

@@ -36,6 +36,32 @@ function library() {
   throw new Error('redis is not installed: npm ci in t/live');
 }
 
+/* The one program is server and Sentinel, as its name says. Resolves with its
+   process when that has said so much. */
+export async function run(name, args, ready) {
+  const child = spawn(SERVERS.find((file) => fs.existsSync(file)), args,
+    { argv0: name, stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+
+  running.add(child);
+
+  await within(new Promise((done, fail) => {
+    child.stdout.on('data', (text) => {
+      said += text;
+
+      if (said.includes(ready)) {
+        done();
+      }
+    });
+    child.on('exit', () => {
+      running.delete(child);
+      fail(new Error(`${name} has ended: ${said}`));
+    });
+  }), START, name);
+
+  return child;
+}
+
 export class Redis {
   static async start({ args = [] } = {}) {
     const redis = new Redis(await freePort(), args);
@@ -58,30 +84,9 @@ export class Redis {
 
   /* With nothing in it. */
   async start() {
-    const server = SERVERS.find((name) => fs.existsSync(name));
-
-    this.#child = spawn(server, ['--port', `${this.port}`,
+    this.#child = await run('redis-server', ['--port', `${this.port}`,
       '--bind', '127.0.0.1', '--unixsocket', this.socket, '--save', '',
-      '--dir', this.dir, ...this.#args],
-    { argv0: 'redis-server', stdio: ['ignore', 'pipe', 'inherit'] });
-    running.add(this.#child);
-
-    const child = this.#child;
-    let said = '';
-
-    await within(new Promise((done, fail) => {
-      child.stdout.on('data', (text) => {
-        said += text;
-
-        if (said.includes('Ready to accept connections')) {
-          done();
-        }
-      });
-      child.on('exit', () => {
-        running.delete(child);
-        fail(new Error(`redis-server has ended: ${said}`));
-      });
-    }), START, 'redis-server');
+      '--dir', this.dir, ...this.#args], 'Ready to accept connections');
   }
 
   /* A client, as an application has it. */
