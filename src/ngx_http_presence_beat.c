@@ -270,6 +270,11 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
                                     "missed=%uD", rc, answer->arrival.gap,
                                     answer->arrival.missed);
 
+    if (answer->redis) {
+        ngx_http_presence_journal_stage(r, ctx, "queued", " redis=%s",
+                                        answer->redis);
+    }
+
     if (answer->arrival.diagnosis.late) {
         ngx_http_presence_journal_late(r, ctx, &report);
     }

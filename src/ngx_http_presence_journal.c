@@ -313,6 +313,72 @@ ngx_http_presence_journal_delivered(ngx_http_presence_zone_t *zone,
 }
 
 
+void
+ngx_http_presence_journal_flow_locked(ngx_http_presence_flow_t *flow,
+    const ngx_http_presence_user_t *user)
+{
+    ngx_http_presence_ms_t              at, last;
+    const ngx_http_presence_session_t  *session;
+
+    flow->told = (user && (user->raised
+                           || (ngx_cycle->log->log_level
+                               & NGX_LOG_DEBUG_HTTP)));
+    if (!flow->told) {
+        return;
+    }
+
+    flow->raised = user->raised;
+    flow->len = 0;
+    flow->seq = -1;
+    last = -1;
+
+    for (session = user->sessions; session; session = session->next) {
+
+        at = session->life.leaving ? session->life.leave_at
+                                   : session->life.last_sign;
+
+        if (session->owner == 0 && at > last) {
+            last = at;
+            flow->seq = session->life.seq;
+            flow->len = session->len;
+            ngx_memcpy(flow->session, session->id, session->len);
+        }
+    }
+}
+
+
+void
+ngx_http_presence_journal_mirrored(ngx_http_presence_zone_t *zone,
+    const ngx_str_t *user, const ngx_http_presence_flow_t *flow,
+    const char *format, ...)
+{
+    u_char   *p, *last;
+    va_list   args;
+    u_char    line[NGX_MAX_ERROR_STR];
+
+    p = line;
+    last = line + sizeof(line);
+
+    p = ngx_http_presence_journal_quote(p, last, user->data, user->len);
+
+    if (flow->len) {
+        p = ngx_slprintf(p, last, " session=\"%*s\" seq=%L", flow->len,
+                         flow->session, flow->seq);
+    }
+
+    va_start(args, format);
+    p = ngx_vslprintf(p, last, format, args);
+    va_end(args);
+
+    p = ngx_http_presence_journal_request(p, last, NULL);
+
+    ngx_log_error_core(flow->raised ? NGX_LOG_NOTICE : NGX_LOG_DEBUG,
+                       ngx_cycle->log, 0,
+                       "presence flow zone=\"%V\" stage=mirrored user=%*s",
+                       &zone->name, (size_t) (p - line), line);
+}
+
+
 static void
 ngx_http_presence_journal_tell_one(ngx_log_t *log, ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone,

@@ -35,6 +35,16 @@ typedef struct {
 } ngx_http_presence_note_of_change_t;
 
 
+/* of a user's beat that is on its way to Redis: the key of its flow */
+typedef struct {
+    int64_t                          seq;
+    size_t                           len;
+    u_char                           session[NGX_HTTP_PRESENCE_MAX_SESSION];
+    unsigned                         raised:1;
+    unsigned                         told:1;    /* else nothing else is set */
+} ngx_http_presence_flow_t;
+
+
 /* in the configuration's pool; NULL: no memory */
 ngx_http_presence_journal_t *ngx_http_presence_journal_create(
     ngx_conf_t *cf);
@@ -71,6 +81,15 @@ void ngx_http_presence_journal_stage(ngx_http_request_t *r,
 /* the same for changes that were written to this worker's streams */
 void ngx_http_presence_journal_delivered(ngx_http_presence_zone_t *zone,
     const u_char *changes, size_t len, uint64_t epoch, ngx_uint_t streams);
+
+/* the session of the user that was heard last; NULL: it is no beat */
+void ngx_http_presence_journal_flow_locked(ngx_http_presence_flow_t *flow,
+    const ngx_http_presence_user_t *user);
+
+/* the same line as that of a stage, when Redis has answered */
+void ngx_http_presence_journal_mirrored(ngx_http_presence_zone_t *zone,
+    const ngx_str_t *user, const ngx_http_presence_flow_t *flow,
+    const char *format, ...);
 
 /* in postconfiguration: finds $request_id */
 ngx_int_t ngx_http_presence_journal_init(ngx_conf_t *cf);

@@ -6,7 +6,7 @@
 #include "ngx_http_presence_worst.h"
 
 
-static void ngx_http_presence_tracker_mirror_locked(
+static const char *ngx_http_presence_tracker_mirror_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_report_t *report,
     const ngx_http_presence_turn_t *turn);
@@ -110,7 +110,8 @@ ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
 
     if (zone->redis) {
-        ngx_http_presence_tracker_mirror_locked(zone, user, report, &turn);
+        answer->redis = ngx_http_presence_tracker_mirror_locked(zone, user,
+                                                               report, &turn);
     }
 
     answer->status = user->status;
@@ -369,7 +370,7 @@ ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
 
 /* what Redis has to be told of a beat */
 
-static void
+static const char *
 ngx_http_presence_tracker_mirror_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_http_presence_report_t *report,
     const ngx_http_presence_turn_t *turn)
@@ -394,7 +395,7 @@ ngx_http_presence_tracker_mirror_locked(ngx_http_presence_zone_t *zone,
         flags = NGX_HTTP_PRESENCE_REDIS_ALL;
     }
 
-    ngx_http_presence_redis_heard_locked(zone, user, flags);
+    return ngx_http_presence_redis_heard_locked(zone, user, flags);
 }
 
 
@@ -409,7 +410,7 @@ ngx_http_presence_tracker_signed_locked(ngx_http_presence_zone_t *zone,
     part = ngx_max(zone->policy.interval / 4, 1);
 
     if (before / part != session->life.last_sign / part) {
-        ngx_http_presence_redis_heard_locked(zone, session->user, 0);
+        (void) ngx_http_presence_redis_heard_locked(zone, session->user, 0);
     }
 }
 

@@ -24,6 +24,7 @@ typedef struct {
     ngx_http_presence_beat_e         result;
     ngx_http_presence_reason_e       recovered; /* _UNSEEN: it was not gone */
     ngx_http_presence_ms_t           recovered_at;  /* wall time */
+    const char                      *redis;     /* as in the log; NULL: none */
     ngx_http_presence_arrival_t      arrival;
 } ngx_http_presence_answer_t;
 

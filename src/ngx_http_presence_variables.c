@@ -26,6 +26,8 @@ static ngx_int_t ngx_http_presence_variable_missed(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_presence_variable_cause(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_presence_variable_redis(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_http_presence_context_t *ngx_http_presence_variable_beat(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_presence_variable_set(ngx_http_variable_value_t *v,
@@ -60,6 +62,9 @@ static ngx_http_variable_t  ngx_http_presence_variables[] = {
 
     { ngx_string("presence_cause"), NULL,
       ngx_http_presence_variable_cause, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("presence_redis"), NULL,
+      ngx_http_presence_variable_redis, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -327,6 +332,18 @@ ngx_http_presence_variable_cause(ngx_http_request_t *r,
 
     return ngx_http_presence_variable_word(v,
                            ngx_http_presence_cause_names[diagnosis->cause]);
+}
+
+
+static ngx_int_t
+ngx_http_presence_variable_redis(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_presence_context_t  *ctx;
+
+    ctx = ngx_http_presence_variable_beat(r);
+
+    return ngx_http_presence_variable_word(v, ctx ? ctx->answer.redis : NULL);
 }
 
 

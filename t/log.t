@@ -139,3 +139,81 @@ POST /presence/beat?as=anna
 {"session":"tab"}
 --- error_log eval
 [qr/presence change .* request=[0-9a-f]{32},/]
+
+
+=== the flow goes on to Redis
+--- redis
+--- zone
+redis redis://REDIS;
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+}
+
+location = /metrics {
+    presence_metrics;
+}
+--- steps
+GET /metrics
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_connects_total{<any>} 2
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab","seq":7}
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_synced_total{<any>} <~[1-9]\d*>
+| <any>
+--- log
+\[debug\] .* presence flow zone="zone\d+" stage=queued user="anna" session="tab" seq=7 redis=up request=[0-9a-f]{32}
+\[debug\] .* presence flow zone="zone\d+" stage=mirrored user="anna" session="tab" seq=7 result=ok took=\d+ request=-
+
+
+=== the same of one user at notice; Redis refuses
+--- redis
+sync -OOM command not allowed when used memory > 'maxmemory'. once
+--- zone
+redis redis://REDIS;
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    presence_log_user anna;
+}
+
+location = /metrics {
+    presence_metrics;
+}
+--- steps
+GET /metrics
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_connects_total{<any>} 2
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_refused_total{<any>} 1
+| <any>
+
+AWAIT GET /metrics
+200 <any>presence_redis_up{<any>} 1
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab","seq":1,"logout":true}
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_synced_total{<any>} <~[1-9]\d*>
+| <any>
+--- log
+\[notice\] .* presence flow zone="zone\d+" stage=queued user="anna" session="tab" seq=-1 redis=up request=[0-9a-f]{32}
+\[notice\] .* presence flow zone="zone\d+" stage=mirrored user="anna" session="tab" seq=-1 result=OOM took=\d+ request=-
+\[notice\] .* presence flow zone="zone\d+" stage=mirrored user="anna" session="tab" seq=1 result=ok took=\d+ request=-

@@ -27,6 +27,7 @@ location /presence/ {
     add_header X-Gap $presence_gap always;
     add_header X-Missed $presence_missed always;
     add_header X-Cause $presence_cause always;
+    add_header X-Redis $presence_redis always;
 }
 
 location = /status {
@@ -70,6 +71,7 @@ X-Reason: beat
 X-Missed: 0
 !X-Gap
 !X-Cause
+!X-Redis
 
 AWAIT GET /presence/users?as=anna&see=*
 200 <any>"missed":<~[2-9]|\d\d>,<any>
@@ -79,6 +81,69 @@ POST /presence/beat?as=anna {"session":"tab","diag":{"frozen_ms":60000}}
 X-Gap: <~\d+\.\d\d\d>
 X-Missed: <~[1-9]\d*>
 X-Cause: frozen
+
+
+=== of a beat: Redis, as its worker saw it
+--- redis
+sync -OOM command not allowed when used memory > 'maxmemory'. once
+--- http_config
+presence_zone ZONE 1m { redis redis://REDIS; }
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    add_header X-Redis $presence_redis always;
+}
+
+location = /metrics {
+    presence_metrics;
+}
+--- steps
+GET /metrics
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_connects_total{<any>} 2
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200
+X-Redis: up
+
+AWAIT GET /metrics
+200 <any>presence_redis_up{<any>} 0
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200
+X-Redis: down
+
+AWAIT GET /metrics
+200 <any>presence_redis_up{<any>} 1
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200
+X-Redis: up
+
+POST /presence/beat?as= {"session":"tab"}
+401
+!X-Redis
+
+
+=== of a beat: Redis that is not there
+--- zone
+redis redis://127.0.0.1:1;
+--- config
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    add_header X-Redis $presence_redis always;
+}
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200
+X-Redis: down
 
 
 === of a beat that was refused

@@ -2,6 +2,7 @@
 
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
 
@@ -27,6 +28,7 @@ typedef struct {
     ngx_http_presence_ms_t           wall;
     uint32_t                         hash;
     unsigned                         flags;
+    ngx_http_presence_flow_t         flow;
     size_t                           len;
     u_char                           id[1];
 } ngx_http_presence_redis_sync_t;
@@ -69,6 +71,9 @@ static void ngx_http_presence_redis_mirror_add(
 static void ngx_http_presence_redis_mirror_replied(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_mirror_tell(
+    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync,
+    const redisReply *reply);
 static void ngx_http_presence_redis_mirror_refused(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync,
     redisReply *reply);
@@ -182,15 +187,23 @@ ngx_http_presence_redis_mirror_serves(ngx_http_presence_redis_t *redis)
 }
 
 
-void
+const char *
 ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_uint_t flags)
 {
+    ngx_uint_t  put;
+
     user->pending |= (unsigned) flags & NGX_HTTP_PRESENCE_REDIS_CONTENT;
 
-    (void) ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
-                                              user->id, user->len,
-                                              NGX_HTTP_PRESENCE_REDIS_FRESH);
+    put = ngx_http_presence_redis_mirror_put(zone->redis, user->hash, user->id,
+                                             user->len,
+                                             NGX_HTTP_PRESENCE_REDIS_FRESH);
+
+    if (!ngx_http_presence_redis_mirror_serves(zone->redis)) {
+        return "down";
+    }
+
+    return put ? "up" : "full";
 }
 
 
@@ -408,6 +421,11 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
         sync->flags |= user->pending;
         user->pending = 0;
     }
+
+    ngx_http_presence_journal_flow_locked(&sync->flow,
+                                          sync->flags
+                                          & NGX_HTTP_PRESENCE_REDIS_FRESH
+                                          ? user : NULL);
 
     if (redis->eval) {
         ngx_http_presence_redis_mirror_arg(args, "EVAL");
@@ -643,6 +661,10 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     redis->inflight--;
     ngx_queue_remove(&sync->queue);
 
+    if (sync->flow.told) {
+        ngx_http_presence_redis_mirror_tell(redis, sync, reply);
+    }
+
     if (reply == NULL) {
         redis->counters.dropped++;
         ngx_http_presence_redis_mirror_lost(redis, sync);
@@ -676,6 +698,41 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     {
         ngx_post_event(&redis->flush, &ngx_posted_next_events);
     }
+}
+
+
+/* the flow's last stage here: Redis has it, or has said why not */
+
+static void
+ngx_http_presence_redis_mirror_tell(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_sync_t *sync, const redisReply *reply)
+{
+    size_t       n;
+    ngx_str_t    id;
+    const char  *result;
+
+    result = "ok";
+    n = 2;
+
+    if (reply == NULL) {
+        result = "lost";
+        n = 4;
+
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+
+        /* the first word of an error is its name */
+
+        result = reply->str;
+        n = strspn(result, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    }
+
+    id.data = sync->id;
+    id.len = sync->len;
+
+    ngx_http_presence_journal_mirrored(redis->zone, &id, &sync->flow,
+                                       " result=%*s took=%uD", n, result,
+                                       (uint32_t) ngx_current_msec
+                                       - sync->since);
 }
 
 

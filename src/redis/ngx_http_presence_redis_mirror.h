@@ -24,9 +24,13 @@ void ngx_http_presence_redis_mirror_load(ngx_http_presence_redis_t *redis,
 ngx_uint_t ngx_http_presence_redis_mirror_serves(
     ngx_http_presence_redis_t *redis);
 
-/* a session of the user was heard, or something was said of the user */
-void ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user, ngx_uint_t flags);
+/*
+ * A session of the user was heard, or something was said of the user.  Returns
+ * "up": it is on its way; "down": Redis does not serve; "full": too many wait.
+ */
+const char *ngx_http_presence_redis_heard_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_uint_t flags);
 
 /*
  * Has Redis decide about the user: what is due is done when its answer comes.

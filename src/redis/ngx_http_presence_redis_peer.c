@@ -549,11 +549,11 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
     {
         ngx_http_presence_roster_end_session_locked(redis->zone, session,
                                                     reason);
-        ngx_http_presence_redis_heard_locked(redis->zone, user,
-                                             NGX_HTTP_PRESENCE_REDIS_ALL);
+        (void) ngx_http_presence_redis_heard_locked(redis->zone, user,
+                                                 NGX_HTTP_PRESENCE_REDIS_ALL);
 
     } else if (lives) {
-        ngx_http_presence_redis_heard_locked(redis->zone, user, 0);
+        (void) ngx_http_presence_redis_heard_locked(redis->zone, user, 0);
     }
 }
 

@@ -8,6 +8,9 @@ package Presence;
 #       block has one of its own, so that none sees another's users, nor its
 #       own of a run before.
 #
+#   --- redis
+#       Lines of a fake Redis (FakeRedis.pm), whose port is written REDIS.
+#
 #   --- steps
 #       Requests, one after the other, with what is expected; a blank line
 #       between two.
@@ -40,6 +43,10 @@ package Presence;
 #       STREAM instead of GET reads until what is expected has come: a stream
 #       has no end.  AWAIT before a method asks again until it gets what is
 #       expected, for as long as that may take on a slow machine.
+#
+#   --- log
+#       Patterns, a line each, that lines of nginx' log must match by the end of
+#       the steps, or a little later.
 #
 #   --- fails: message in http.conf:2
 #       nginx refuses to start, with this message.  http.conf is the block's
@@ -76,6 +83,7 @@ BEGIN {
     make_path(dirname($ENV{TEST_NGINX_SERVROOT}));
 }
 
+use FakeRedis;
 use Test::Nginx::Socket;
 
 # how long an expected event may take to come, in seconds
@@ -92,7 +100,7 @@ _EOC_
 
 my %known = map { $_ => 1 } qw(
     abort config error_code error_log fails http_config must_die more_headers
-    pages pipelined_requests request response_body
+    log pages pipelined_requests redis request response_body
     response_body_like response_headers steps suppress_stderr timeout
     user_files zone ONLY SKIP
 );
@@ -109,6 +117,7 @@ my %classes = (
 
 my %kept;           # by <id:name>
 my @steps;          # of the block that runs
+my @log;            # patterns that are to be found
 my $current;        # index of its current step
 my $zones = 0;
 
@@ -132,8 +141,15 @@ sub prepare {
 
     s/\bZONE\b/$zone/g for grep { defined } $http, $server, $fails;
 
+    if (defined $block->redis) {
+        my $redis = '127.0.0.1:' . FakeRedis::start($block->redis);
+
+        $http =~ s/\bREDIS\b/$redis/g;
+    }
+
     %kept = ();
     @steps = ();
+    @log = split /\n/, $block->log // '';
     $current = 0;
 
     if (defined $fails) {
@@ -362,13 +378,38 @@ sub end_step {
 
     expect($block);
 
-    my $next = $steps[$current] or return;
+    my $next = $steps[$current];
+
+    if (!$next) {
+        end_log($block->name);
+        return;
+    }
 
     fill_in($next);
 
     if ($next->{await}) {
         await($next);
     }
+}
+
+
+sub end_log {
+    my ($name) = @_;
+
+    my $file = "$ENV{TEST_NGINX_SERVROOT}/logs/error.log";
+    my @missing = @log;
+
+    for (my $until = time() + $patience; @missing; sleep 0.02) {
+        open my $in, '<', $file or die "$file: $!";
+
+        my $text = do { local $/; <$in> };
+
+        @missing = grep { $text !~ /$_/ } @log;
+
+        last if time() > $until;
+    }
+
+    Test::More::is(join("\n", @missing), '', "$name - log") if @log;
 }
 
 
