@@ -224,6 +224,51 @@ test('board: keyboard, selection, sorting by heads', { timeout: 60_000 },
   });
 
 
+test('board: rows of another height, and the focus stays where it is',
+  { timeout: 60_000 }, async () => {
+    const page = await open('board.html');
+    const cdp = await page.context().newCDPSession(page);
+    const narrow = { width: 390, height: 844, deviceScaleFactor: 1,
+      mobile: false };
+    const place = () => page.evaluate(() => {
+      const row = board.shadowRoot.activeElement?.closest('.row');
+      const { top, bottom } = row?.getBoundingClientRect() ?? {};
+
+      return { row: row?.getAttribute('aria-rowindex'),
+        seen: Math.ceil(top) >= 0 && Math.floor(bottom) <= innerHeight };
+    });
+
+    for (const height of ['none', '500px']) {
+      await page.evaluate((px) => {
+        board.style.setProperty('--presence-board-height', px);
+        presence.know(people(500));
+      }, height);
+      await drawn(page);
+      await page.locator('.name[tabindex="0"]').focus();
+
+      /* no frame between the two: the key finds a layout not yet drawn for */
+      await Promise.all([
+        cdp.send('Emulation.setDeviceMetricsOverride', narrow),
+        cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'End',
+          code: 'End', windowsVirtualKeyCode: 35 }),
+      ]);
+      await until(page, () => innerWidth === 390);
+      await drawn(page);
+      await drawn(page);
+      assert.deepEqual(await place(), { row: '501', seen: true });
+
+      /* and back, as a tablet is turned */
+      await cdp.send('Emulation.clearDeviceMetricsOverride');
+      await until(page, () => innerWidth === 1280);
+      await drawn(page);
+      await drawn(page);
+      assert.deepEqual(await place(), { row: '501', seen: true });
+      await page.keyboard.press('Home');
+    }
+    await done(page);
+  });
+
+
 test('board: says few changes by name, and many as one sentence',
   { timeout: 60_000 }, async () => {
     const page = await open('board.html');

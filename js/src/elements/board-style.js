@@ -55,7 +55,8 @@ button.count:hover { border-color: var(--_edge); }
 .section svg { color: var(--_c); }
 .section small { font-size: .867em; font-weight: 400; color: var(--_soft); font-variant-numeric: tabular-nums; }
 
-.row { block-size: 4.2em; contain: layout style; }
+/* Scrolled to, it is not under the head. */
+.row { block-size: 4.2em; contain: layout style; scroll-margin-block-start: 2.6em; }
 .row { border-block-end: 1px solid var(--_line); }
 .body:last-child .row:last-child { border-color: transparent; }
 .row.pick { cursor: pointer; }

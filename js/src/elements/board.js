@@ -355,7 +355,9 @@ export class PresenceBoard extends PresenceElement {
       this.#list.reveal(row);
       this.draw();
     }
-    row.button?.focus();
+    row.button?.focus({ preventScroll: true });
+    // All of it, not just the name.
+    row.element?.scrollIntoView({ block: 'nearest', behavior: 'instant' });
   }
 
   // -- what the server tells

@@ -28,6 +28,8 @@ const MANY = 20;
  * @property {HTMLElement} body
  * @property {Row[]} rows        all of them, in order
  * @property {Set<Row>} drawn    those in the tree
+ * @property {number} above      how many are not, before them
+ * @property {number} below      and after
  */
 
 /**
@@ -184,7 +186,7 @@ export class List {
             isStatus ? texts.get(`status.${key}`) : key || texts.get('board.noGroup'), heading)));
       }
       element.append(body);
-      this.#sections.set(key, section = { key, element, heading, body, rows: [], drawn: new Set() });
+      this.#sections.set(key, section = { key, element, heading, body, rows: [], drawn: new Set(), above: 0, below: 0 });
     }
     return section;
   }
@@ -205,6 +207,7 @@ export class List {
   draw(changed, settled, flashing) {
     const { table } = this.#place;
     const root = /** @type {ShadowRoot} */ (table.getRootNode());
+    this.#measure();
     const active = /** @type {HTMLElement|null} */ (root.activeElement);
     const sections = this.#ordered().filter((section) => section.rows.length || this.#forget(section));
     this.partial = sections.reduce((sum, { rows }) => sum + rows.length, 0) > WHOLE;
@@ -238,10 +241,33 @@ export class List {
       (active.isConnected ? active : table).focus({ preventScroll: true });
     }
     if (this.#setting.selectable && !this.#focus) this.#rove(sections[0]?.rows.find(({ element }) => element) ?? null);
-    const height = [...sections[0]?.drawn ?? []][0]?.element.offsetHeight || this.#height;
-    const differs = height !== this.#height;
+    return this.#measure();
+  }
+
+  /**
+   * How high are the rows?  With that the room for those that are not in the
+   * tree changes, and what can be seen would be elsewhere: it stays where it
+   * is, and the row that has the focus is not lost.
+   *
+   * @returns {boolean}  true if they are not as high as it thought
+   */
+  #measure() {
+    const drawn = this.#ordered().flatMap((section) => [...section.drawn]);
+    const height = drawn[0]?.element.offsetHeight || this.#height;
+    if (height === this.#height) return false;
     this.#height = height;
-    return differs && this.partial;
+    if (!this.partial) return false;
+
+    const { table, scroll } = this.#place;
+    const focused = this.rowOf(/** @type {ShadowRoot} */ (table.getRootNode()).activeElement);
+    const top = ({ element }) => element.getBoundingClientRect().top;
+    const edge = Math.max(0, scroll.getBoundingClientRect().top);
+    const held = focused ?? drawn.find((row) => top(row) >= edge) ?? drawn[0];
+    const before = top(held);
+    for (const section of this.#sections.values()) this.#room(section);
+    this.#scrollBy(top(held) - before);
+    focused?.element.scrollIntoView({ block: 'nearest', behavior: 'instant' });
+    return true;
   }
 
   /** @param {number} now */
@@ -288,7 +314,8 @@ export class List {
    * room for the others.  The walk passes over elements that have moved, and
    * fetches them when it is their turn: one that moves costs one move.
    */
-  #drawRows({ body, rows, drawn }, from, to, moved, index) {
+  #drawRows(section, from, to, moved, index) {
+    const { body, rows, drawn } = section;
     const wanted = new Set(rows.slice(from, to));
     for (const row of drawn) {
       if (wanted.has(row)) continue;
@@ -306,13 +333,16 @@ export class List {
       else body.insertBefore(row.element, place);
       attr(row.element, 'aria-rowindex', index ? ++n : null);
     }
-    this.#room(body, 'paddingBlockStart', from);
-    this.#room(body, 'paddingBlockEnd', rows.length - to);
+    section.above = from;
+    section.below = rows.length - to;
+    this.#room(section);
   }
 
-  #room(body, side, rows) {
-    const room = rows ? `${rows * this.#height}px` : '';
-    if (body.style[side] !== room) body.style[side] = room;
+  #room({ body: { style }, above, below }) {
+    for (const [side, rows] of /** @type {const} */ ([['paddingBlockStart', above], ['paddingBlockEnd', below]])) {
+      const room = rows ? `${rows * this.#height}px` : '';
+      if (style[side] !== room) style[side] = room;
+    }
   }
 
   #make(row) {
@@ -366,11 +396,20 @@ export class List {
    * @param {Row} row
    */
   reveal(row) {
+    this.#measure();
     const { table, scroll } = this.#place;
-    const within = scroll.scrollHeight > scroll.clientHeight;
     const top = table.getBoundingClientRect().top + this.#offset(row);
-    if (within) scroll.scrollBy({ top: top - scroll.getBoundingClientRect().top - scroll.clientHeight / 2, behavior: 'instant' });
-    else scrollBy({ top: top - innerHeight / 2, behavior: 'instant' });
+    this.#scrollBy(top - (this.#scrolls ? scroll.getBoundingClientRect().top + scroll.clientHeight / 2 : innerHeight / 2));
+  }
+
+  /** Does it scroll by itself, or with the page? */
+  get #scrolls() {
+    const { scroll } = this.#place;
+    return scroll.scrollHeight > scroll.clientHeight;
+  }
+
+  #scrollBy(top) {
+    (this.#scrolls ? this.#place.scroll : window).scrollBy({ top, behavior: 'instant' });
   }
 
   /** Where a row is in the table, px. */
