@@ -4,7 +4,10 @@
 
 
 /* clocks of a client that are further apart than this: the machine slept */
-#define NGX_HTTP_PRESENCE_DIAGNOSE_SLEEP  2000
+#define NGX_HTTP_PRESENCE_DIAGNOSE_SLEEP     2000
+
+/* browsers wake a hidden page once a minute: timers later than that stood */
+#define NGX_HTTP_PRESENCE_DIAGNOSE_THROTTLE  65000
 
 
 /* a cause, and how much of the lateness it accounts for */
@@ -16,6 +19,8 @@ typedef struct {
 
 static ngx_http_presence_ms_t ngx_http_presence_diagnose_slept(
     const ngx_http_presence_diag_t *diag);
+static ngx_http_presence_ms_t ngx_http_presence_diagnose_throttled(
+    const ngx_http_presence_diag_t *diag, ngx_http_presence_ms_t held);
 static ngx_http_presence_ms_t ngx_http_presence_diagnose_lost(
     const ngx_http_presence_evidence_t *evidence,
     const ngx_http_presence_diag_t *diag);
@@ -55,7 +60,8 @@ ngx_http_presence_diagnosis_t
 ngx_http_presence_diagnose_beat(const ngx_http_presence_evidence_t *evidence,
     const ngx_http_presence_diag_t *diag)
 {
-    ngx_http_presence_ms_t         overdue, slept, frozen, failing;
+    ngx_http_presence_ms_t         overdue, slept, frozen, held, throttled;
+    ngx_http_presence_ms_t         failing;
     ngx_http_presence_suspect_t    suspects[7];
     ngx_http_presence_diagnosis_t  diagnosis;
 
@@ -71,17 +77,25 @@ ngx_http_presence_diagnose_beat(const ngx_http_presence_evidence_t *evidence,
     slept = ngx_http_presence_diagnose_slept(diag);
     frozen = diag->discarded ? overdue - slept : diag->frozen;
 
+    /* what stopped the page or the machine held its timers back as well */
+
+    held = diag->drift - slept - frozen;
+    throttled = ngx_http_presence_diagnose_throttled(diag, held);
+
+    if (held > throttled) {
+        frozen += held - throttled;
+    }
+
     /*
      * Attempts that failed account for what is left: how long they did is not
-     * said.  One that fails when a machine wakes up is left with little.
+     * said.  One that fails when a machine wakes up is left with little.  Where
+     * no number is missing, what failed was just the answer.
      */
 
-    failing = diag->failed ? overdue - evidence->deaf - slept - frozen : 0;
+    failing = (diag->failed && evidence->hole != 0)
+              ? overdue - evidence->deaf - slept - frozen : 0;
 
-    /*
-     * What stopped the page or the machine held its timers back as well.  Of
-     * equal shares the first one counts.
-     */
+    /* of equal shares the first one counts */
 
     suspects[0].cause = NGX_HTTP_PRESENCE_CAUSE_SERVER;
     suspects[0].share = evidence->deaf;
@@ -99,7 +113,7 @@ ngx_http_presence_diagnose_beat(const ngx_http_presence_evidence_t *evidence,
     suspects[4].share = ngx_http_presence_diagnose_lost(evidence, diag);
 
     suspects[5].cause = NGX_HTTP_PRESENCE_CAUSE_THROTTLED;
-    suspects[5].share = diag->drift - slept - frozen;
+    suspects[5].share = throttled;
 
     suspects[6].cause = NGX_HTTP_PRESENCE_CAUSE_NETWORK;
     suspects[6].share = ngx_http_presence_diagnose_transit(evidence, diag);
@@ -155,6 +169,20 @@ ngx_http_presence_diagnose_slept(const ngx_http_presence_diag_t *diag)
     }
 
     return (diag->slept > apart) ? diag->slept : apart;
+}
+
+
+/* only a hidden page's timers are held back while the page itself may run */
+
+static ngx_http_presence_ms_t
+ngx_http_presence_diagnose_throttled(const ngx_http_presence_diag_t *diag,
+    ngx_http_presence_ms_t held)
+{
+    if (held <= 0 || held > NGX_HTTP_PRESENCE_DIAGNOSE_THROTTLE) {
+        return 0;
+    }
+
+    return (diag->hidden < held) ? diag->hidden : held;
 }
 
 

@@ -17,7 +17,7 @@
 typedef enum {
     NGX_HTTP_PRESENCE_CAUSE_UNKNOWN = 0,
     NGX_HTTP_PRESENCE_CAUSE_THROTTLED,      /* timers were held back */
-    NGX_HTTP_PRESENCE_CAUSE_FROZEN,         /* the page was stopped */
+    NGX_HTTP_PRESENCE_CAUSE_FROZEN,         /* the page stood still */
     NGX_HTTP_PRESENCE_CAUSE_SLEPT,          /* the machine was */
     NGX_HTTP_PRESENCE_CAUSE_NETWORK,        /* attempts found no way, or late */
     NGX_HTTP_PRESENCE_CAUSE_LOST,           /* sent, but not arrived */

@@ -199,9 +199,9 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
                   arrival->gap, arrival->step, arrival->deaf, arrival->missed,
                   ngx_http_presence_cause_names[arrival->diagnosis.cause]);
     p = ngx_slprintf(p, last, " hole=%L failed=%uD error=%s drift=%L "
-                     "frozen=%L slept=%L fired=%s visible=%d",
+                     "hidden=%L frozen=%L slept=%L fired=%s visible=%d",
                      arrival->hole, diag->failed, error ? error : "-",
-                     diag->drift, diag->frozen, diag->slept,
+                     diag->drift, diag->hidden, diag->frozen, diag->slept,
                      fired ? fired : "-", !report->beat.hidden);
     p = ngx_http_presence_journal_request(p, last, r);
 

@@ -96,7 +96,7 @@ static const char *const
 ngx_http_presence_story_causes[NGX_HTTP_PRESENCE_NCAUSES] = {
     "nothing says why",
     "the browser held its timers back",
-    "the browser had frozen the page",
+    "the page stood still",
     "the machine slept",
     "the network did not let it through, or late",
     "beats were sent and did not arrive",

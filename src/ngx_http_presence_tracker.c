@@ -524,6 +524,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
                                                        &answer->arrival);
             turn->cause = answer->arrival.diagnosis.cause;
 
+            zone->sh->counters.late[turn->cause]++;
             zone->sh->counters.recovered[turn->cause]++;
         }
 

@@ -285,6 +285,8 @@ GET /metrics
 200 # HELP<any>
 | presence_beats_total{<any>result="began"} 2
 | <any>
+| presence_late_beats_total{<any>cause="unknown"} 1
+| <any>
 | presence_transitions_total{<any>from="offline",to="online",reason="recovered"} 1
 | <any>
 | presence_recovered_total{<any>cause="unknown"} 1

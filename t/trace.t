@@ -115,7 +115,7 @@ POST /presence/beat?as=anna {"session":"tab-a","doc":"d","seq":2,"diag":{"fired"
 
 GET /trace?user=anna
 Accept: text/plain, */*;q=0.1
-200 "anna" <~[^\n]*>was called gone by mistake until <~\d\d:\d\d:\d\d>: frozen, for the browser had frozen the page<any>  online (recovered), cause: frozen<any>  offline (missed), cause: unknown<any>LATE: frozen, by resume<any>
+200 "anna" <~[^\n]*>was called gone by mistake until <~\d\d:\d\d:\d\d>: frozen, for the page stood still<any>  online (recovered), cause: frozen<any>  offline (missed), cause: unknown<any>LATE: frozen, by resume<any>
 
 
 === a late beat that nobody was told gone for
@@ -132,7 +132,7 @@ POST /presence/beat?as=anna {"session":"tab-a","doc":"d","seq":1}
 AWAIT GET /presence/users?users=anna&as=admin&see=*
 200 <any>"missed":<~[3-9]|\d\d>,<any>
 
-POST /presence/beat?as=anna {"session":"tab-a","doc":"d","seq":2,"diag":{"drift_ms":100000}}
+POST /presence/beat?as=anna {"session":"tab-a","doc":"d","seq":2,"diag":{"drift_ms":60000,"hidden_ms":60000}}
 200
 
 GET /trace?user=anna

@@ -35,6 +35,11 @@ export class Evidence {
     this.#sums.slept += ms;
   }
 
+  /** A timer was so late. @param {number} ms */
+  late(ms) {
+    this.#drift = Math.max(this.#drift, ms);
+  }
+
   /** @param {number} rtt  ms */
   answered(rtt) {
     this.rtt = rtt;
@@ -53,7 +58,7 @@ export class Evidence {
    */
   report(fired, last, late, failed, rest) {
     const { wall, mono } = this.#clock.mark();
-    this.#drift = Math.max(this.#drift, late);
+    this.late(late);
     for (const what of /** @type {const} */ (['hidden', 'frozen'])) this.is(what, !!this.#since[what]);
     const { hidden, frozen, slept } = this.#sums;
     const known = last !== NEVER;

@@ -138,7 +138,8 @@ export class Presence extends EventTarget {
     this.#scheduler = new Scheduler(env, clock, timeout, {
       wake: (reason) => this.wake(reason),
       beat: (reason) => this.#beat(reason),
-      timeout: () => {
+      timeout: (late) => {
+        this.#evidence.late(late);
         this.#drop();
         this.#fail({ error: 'timeout' });
       },

@@ -22,10 +22,10 @@ export class Scheduler {
    * @param {import('./env.js').Environment} env
    * @param {import('./clock.js').Clock} clock
    * @param {number} limit  time-out of a beat, ms
-   * @param {{wake(reason: string): void, beat(reason: string): void, timeout(): void, rest(): number, armed(ms: number): void}} host
+   * @param {{wake(reason: string): void, beat(reason: string): void, timeout(late: number): void, rest(): number, armed(ms: number): void}} host
    *   whom the timer wakes; what to do when a beat is due; when one takes too
-   *   long; how long at most until the host wants to be woken, whatever is due;
-   *   and who else keeps time
+   *   long, and how late that is seen; how long at most until the host wants
+   *   to be woken, whatever is due; and who else keeps time
    */
   constructor(env, clock, limit, host) {
     this.#env = env;
@@ -77,7 +77,7 @@ export class Scheduler {
         return 'in-flight';
       }
       this.#flight = null;
-      this.#host.timeout();
+      this.#host.timeout(-left);
       return '';
     }
     // Timers of a hidden page may come a minute late, the next ping does not.

@@ -119,6 +119,19 @@ test('a beat that hangs is given up after eight seconds', async () => {
   assert.equal(world.beats[1].diag.error, 'timeout');
 });
 
+test('how late that is seen is evidence: nothing of the page ran', async () => {
+  const world = new World();
+  await started(world);
+  world.answer = () => undefined;
+  await world.pass(25000);
+  assert.equal(world.beats.length, 2);
+  world.stall(60000);
+  world.answer = () => world.reply();
+  await world.pass(1000);
+  const { diag } = world.beats[2];
+  assert.deepEqual([diag.failed, diag.error, diag.drift_ms], [1, 'timeout', 52000]);
+});
+
 test('a beat that hangs is given up by any wake-up when timers sleep', async () => {
   const world = new World();
   world.answer = () => undefined;

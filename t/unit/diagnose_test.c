@@ -122,6 +122,7 @@ test_throttled(void **state)
     diag = silent();
 
     diag.drift = 60000;
+    diag.hidden = 85000;
     assert_cause(&evidence, &diag, "throttled");
 
     /* half of the lateness is enough, less is not */
@@ -131,6 +132,54 @@ test_throttled(void **state)
 
     diag.drift = 29999;
     assert_cause(&evidence, &diag, "unknown");
+
+    /* hidden for as much as that */
+
+    diag.drift = 60000;
+    diag.hidden = 30000;
+    assert_cause(&evidence, &diag, "frozen");
+
+    diag.hidden = 30001;
+    assert_cause(&evidence, &diag, "throttled");
+}
+
+
+/* nothing of the page ran, and no browser says so */
+
+static void
+test_stood(void **state)
+{
+    ngx_http_presence_diag_t      diag;
+    ngx_http_presence_evidence_t  evidence;
+
+    (void) state;
+
+    evidence = a_minute_late();
+    diag = silent();
+
+    /* one that is shown has timers that come in time */
+
+    diag.drift = 60000;
+    assert_cause(&evidence, &diag, "frozen");
+
+    diag.drift = 29999;
+    assert_cause(&evidence, &diag, "unknown");
+
+    /* one that is hidden has them once a minute */
+
+    evidence.gap = STEP + 65001;
+    diag.hidden = evidence.gap;
+    diag.drift = 65000;
+    assert_cause(&evidence, &diag, "throttled");
+
+    diag.drift = 65001;
+    assert_cause(&evidence, &diag, "frozen");
+
+    /* and an attempt that failed as it went on explains little */
+
+    diag.failed = 1;
+    diag.error = NGX_HTTP_PRESENCE_ERROR_NETWORK;
+    assert_cause(&evidence, &diag, "frozen");
 }
 
 
@@ -203,6 +252,7 @@ test_slept(void **state)
 
     diag.wall = -3600000;
     diag.drift = 3000;
+    diag.hidden = 3000;
     assert_cause(&evidence, &diag, "throttled");
 }
 
@@ -226,9 +276,20 @@ test_network(void **state)
     diag.error = NGX_HTTP_PRESENCE_ERROR_TIMEOUT;
     assert_cause(&evidence, &diag, "network");
 
+    /* it came, and only its answer was lost: that did not make this one late */
+
+    evidence.hole = 0;
+    assert_cause(&evidence, &diag, "unknown");
+
+    diag.drift = 55000;
+    assert_cause(&evidence, &diag, "frozen");
+
+    evidence.hole = 3;
+
     /* a hidden page tries again as rarely as its timers let it */
 
     diag.drift = 59000;
+    diag.hidden = 85000;
     assert_cause(&evidence, &diag, "network");
 
     /* one attempt that failed when the machine woke up explains little */
@@ -419,6 +480,7 @@ main(void)
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_stood),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_slept),
         cmocka_unit_test(test_network),
