@@ -9,6 +9,7 @@ export const BEAT_FORMAT = `
     log_format beats escape=json '{"at":$msec,"from":"$remote_addr",'
         '"connection":$connection,"uri":"$uri",'
         '"user":"$cookie_user","status":$status,'
+        '"request":"$request_id","cause":"$presence_cause",'
         '"body":"$request_body"}';
 `;
 export const BEAT_LOG = 'access_log beats.log beats;';
@@ -19,8 +20,8 @@ export class BeatLog {
     this.#path = path;
   }
 
-  /* [{ at, from, connection, user, status, …the beat's own members }], oldest
-     first; those that match all that is asked for. */
+  /* [{ at, from, connection, user, status, request, cause, …the beat's own
+     members }], oldest first; those that match all that is asked for. */
   all(wanted = {}) {
     this.#read();
 

@@ -28,9 +28,17 @@ export class Proxy {
     return `http://${HOST}:${this.port}`;
   }
 
-  /* All goes through, on new connections: the old ones stay as they are. */
+  /* All goes through, on new connections and on those that were held: others
+     stay as they are. */
   pass() {
     this.#mode = 'pass';
+    this.#pairs.forEach((pair) => pair.release());
+  }
+
+  /* What is sent is on its way until it may pass, and nothing is lost. */
+  hold() {
+    this.#mode = 'hold';
+    this.#pairs.forEach((pair) => pair.hold());
   }
 
   /* Whatever is sent gets lost, and nobody is told. What was open then stays
@@ -65,8 +73,12 @@ export class Proxy {
       return;
     }
 
-    const pair = new Pair(socket, this.#mode === 'pass' && net.connect(
+    const pair = new Pair(socket, this.#mode !== 'black hole' && net.connect(
       { host: HOST, port: this.#to, localAddress: this.#from }));
+
+    if (this.#mode === 'hold') {
+      pair.hold();
+    }
 
     this.#pairs.add(pair);
     socket.on('close', () => this.#pairs.delete(pair));
@@ -92,6 +104,19 @@ class Pair {
     }
   }
 
+  /* A stream without a reader waits. */
+  hold() {
+    this.#held = true;
+    this.#sides[0].unpipe();
+  }
+
+  release() {
+    if (this.#held) {
+      this.#held = false;
+      this.#sides[0].pipe(this.#sides[1]);
+    }
+  }
+
   lose() {
     for (const side of this.#sides) {
       side.unpipe();
@@ -110,4 +135,5 @@ class Pair {
   }
 
   #sides;
+  #held = false;
 }

@@ -43,12 +43,14 @@ export const dropIn = (path, { user = '$cookie_user', more = '' } = {}) => `
             ${more}
         }`;
 
-const site = ({ zone: lines, http = '', server = '', ...rest } = {}) => ({
+/* more: in the location of the visits. */
+const site = ({
+  zone: lines, http = '', server = '', more, ...rest } = {}) => ({
   zone: { ...zone, ...lines },
   http: `${BEAT_FORMAT}
     types { text/html html; text/javascript js mjs; application/json json map; }
     ${http}`,
-  server: `${dropIn('/visit/')}
+  server: `${dropIn('/visit/', { more })}
         location /js/ { alias ${ROOT}js/; }
         location /pages/ { alias ${PAGES}; }
         location /pages/blobless/ {
