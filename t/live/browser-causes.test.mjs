@@ -69,7 +69,7 @@ told('frozen: the page, by the browser', patient, async (visit) => {
 
   const line = await late(visit.scene, visit.beats, 'frozen', long);
 
-  assert.ok(line.frozen >= SILENCE);
+  assert.ok(line.frozen > line.gap / 2);
   assert.equal(line.fired, 'resume');
 });
 
@@ -162,7 +162,7 @@ told('slept: the machine, and its clock stood still', patient,
 
     const line = await late(visit.scene, visit.beats, 'slept', long);
 
-    assert.ok(line.slept >= SILENCE - 1000);
+    assert.ok(line.slept > line.gap / 2);
   });
 
 
