@@ -746,7 +746,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 
     missed = session->life.missed;
 
-    if (zone->redis) {
+    if (zone->redis && !session->ended) {
         life = session->life;
         verdict = ngx_http_presence_rules_look(&zone->policy, &life, now);
 

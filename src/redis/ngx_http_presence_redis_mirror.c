@@ -477,7 +477,14 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
 
         if (session->owner == 0 && !session->ended) {
             ngx_http_presence_redis_mirror_write_session(redis, args, session,
-                              sync->flags & NGX_HTTP_PRESENCE_REDIS_FRESH, now);
+                           (sync->flags & NGX_HTTP_PRESENCE_REDIS_FRESH) != 0,
+                           now);
+
+        } else if (session->ended
+                   && sync->flags & NGX_HTTP_PRESENCE_REDIS_ALL)
+        {
+            ngx_http_presence_redis_mirror_write_session(redis, args, session,
+                                                         2, now);
         }
     }
 }
@@ -617,7 +624,7 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
                                        life.step,
                                        session->len ? life.missed : 0,
                                        life.leaving, life.doc, life.seq,
-                                       fresh ? (ngx_uint_t) 1 : 0);
+                                       fresh);
 }
 
 

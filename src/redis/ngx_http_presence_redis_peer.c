@@ -26,10 +26,23 @@ static void ngx_http_presence_redis_peer_session_locked(
     ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_session_t *s, ngx_uint_t owner,
     ngx_http_presence_user_t *user, ngx_http_presence_ms_t now);
+static ngx_uint_t ngx_http_presence_redis_peer_is_before_logout(
+    const ngx_http_presence_redis_session_t *s,
+    const ngx_http_presence_user_t *user, ngx_http_presence_ms_t sign);
 static void ngx_http_presence_redis_peer_end_locked(
     ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_record_t *record,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
+    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now);
+static ngx_uint_t ngx_http_presence_redis_peer_is_ended(
+    ngx_http_presence_shared_t *sh,
+    const ngx_http_presence_session_t *session,
+    const ngx_http_presence_redis_logout_t *logout,
+    ngx_http_presence_reason_e reason, int64_t sign,
+    ngx_http_presence_ms_t at);
+static void ngx_http_presence_redis_peer_remember_locked(
+    ngx_http_presence_redis_t *redis, ngx_http_presence_session_t *session,
+    const ngx_http_presence_redis_logout_t *logout,
     ngx_http_presence_ms_t at, ngx_http_presence_ms_t now);
 static void ngx_http_presence_redis_peer_observe(
     ngx_http_presence_zone_t *zone,
@@ -404,14 +417,18 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
 
     session = ngx_http_presence_roster_find_session(user, &id);
 
-    if (session == NULL) {
+    if (session == NULL || session->ended) {
 
         /* this node has ended it, and says so in what is under way */
 
-        if (owner == 0) {
+        if (owner == 0
+            || ngx_http_presence_redis_peer_is_before_logout(s, user, sign))
+        {
             return;
         }
+    }
 
+    if (session == NULL) {
         session = ngx_http_presence_roster_add_session_locked(zone, user, &id);
 
         if (session == NULL) {
@@ -421,7 +438,8 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
         session->life.last_sign = 0;
 
     } else if (session->ended) {
-        return;
+        ngx_http_presence_roster_revive_session_locked(zone, session);
+        session->life.last_sign = 0;
     }
 
     if (session->owner) {
@@ -479,6 +497,50 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
 
 
 /*
+ * Of a session that another node has: was it heard before the user's logout
+ * here, of which Redis did not know yet?  As the script does, the session that
+ * said so goes by its numbers, and others by the time.
+ */
+
+static ngx_uint_t
+ngx_http_presence_redis_peer_is_before_logout(
+    const ngx_http_presence_redis_session_t *s,
+    const ngx_http_presence_user_t *user, ngx_http_presence_ms_t sign)
+{
+    const ngx_http_presence_life_t     *life;
+    const ngx_http_presence_session_t  *session;
+
+    for (session = user->sessions; session; session = session->next) {
+
+        if (!session->ended) {
+            continue;
+        }
+
+        life = &session->life;
+
+        if (s->id.len != session->len
+            || ngx_memcmp(s->id.data, session->id, session->len) != 0)
+        {
+            if (sign <= life->leave_at + NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
+                return 1;
+            }
+
+            continue;
+        }
+
+        if ((uint32_t) s->doc != life->doc) {
+            return sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT <= life->leave_at;
+        }
+
+        return (s->seq >= 0 && life->seq >= 0) ? s->seq <= life->seq
+                                               : sign <= life->leave_at;
+    }
+
+    return 0;
+}
+
+
+/*
  * Ends what is not there any more.  A session of this node's own is ended only
  * by name, and not when it was heard since: then the others are told of it.
  */
@@ -489,15 +551,21 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
     ngx_http_presence_ms_t at, ngx_http_presence_ms_t now)
 {
-    int64_t                       sign;
-    ngx_uint_t                    gone, lives;
-    ngx_http_presence_ms_t        leave;
-    ngx_http_presence_shared_t   *sh;
-    ngx_http_presence_session_t  *session, *next;
+    int64_t                            sign;
+    ngx_uint_t                         gone, lives;
+    ngx_http_presence_ms_t             leave;
+    ngx_http_presence_session_t       *session, *next;
+    ngx_http_presence_redis_logout_t   out, *logout;
 
     leave = 0;
     lives = 0;
-    sh = redis->zone->sh;
+    logout = NULL;
+
+    if (reason == NGX_HTTP_PRESENCE_LOGOUT
+        && ngx_http_presence_redis_record_logout(record->out, &out))
+    {
+        logout = &out;
+    }
 
     for (session = user->sessions; session; session = next) {
         next = session->next;
@@ -518,13 +586,9 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
             gone = 0;
 
         } else {
-
-            /* others miss what only this node has heard */
-
-            gone = (reason == NGX_HTTP_PRESENCE_MISSED)
-                   ? ngx_http_presence_redis_time(sh, session->life.last_sign)
-                     <= sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT
-                   : session->life.last_sign <= at;
+            gone = ngx_http_presence_redis_peer_is_ended(redis->zone->sh,
+                                                         session, logout,
+                                                         reason, sign, at);
             lives |= !gone;
         }
 
@@ -534,6 +598,16 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
             }
 
             ngx_http_presence_redis_peer_observe(redis->zone, session, now);
+
+            if (logout
+                && logout->session.len == session->len
+                && ngx_memcmp(logout->session.data, session->id, session->len)
+                   == 0)
+            {
+                ngx_http_presence_redis_peer_remember_locked(redis, session,
+                                                             logout, at, now);
+                continue;
+            }
 
             ngx_http_presence_roster_end_session_locked(redis->zone, session,
                                                         reason);
@@ -555,6 +629,68 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
     } else if (lives) {
         (void) ngx_http_presence_redis_heard_locked(redis->zone, user, 0);
     }
+}
+
+
+/* others miss what only this node has heard */
+
+static ngx_uint_t
+ngx_http_presence_redis_peer_is_ended(ngx_http_presence_shared_t *sh,
+    const ngx_http_presence_session_t *session,
+    const ngx_http_presence_redis_logout_t *logout,
+    ngx_http_presence_reason_e reason, int64_t sign, ngx_http_presence_ms_t at)
+{
+    const ngx_http_presence_life_t  *life;
+
+    life = &session->life;
+
+    if (reason == NGX_HTTP_PRESENCE_MISSED) {
+        return ngx_http_presence_redis_time(sh, life->last_sign)
+               <= sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT;
+    }
+
+    if (logout
+        && logout->session.len == session->len
+        && ngx_memcmp(logout->session.data, session->id, session->len) == 0)
+    {
+        /* the page after it is no part of it */
+
+        if (logout->doc != (int64_t) life->doc) {
+            return life->last_sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT <= at;
+        }
+
+        if (logout->seq >= 0 && life->seq >= 0) {
+            return life->seq <= logout->seq;
+        }
+    }
+
+    return life->last_sign <= at;
+}
+
+
+/* as the node that heard the logout: a beat sent before it may come here */
+
+static void
+ngx_http_presence_redis_peer_remember_locked(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_session_t *session,
+    const ngx_http_presence_redis_logout_t *logout,
+    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_life_t  *life;
+
+    ngx_http_presence_roster_retire_session_locked(redis->zone, session);
+
+    session->owner = 0;
+    session->restored = 0;
+
+    life = &session->life;
+
+    life->doc = (uint32_t) logout->doc;
+    life->seq = logout->seq;
+    life->leaving = 1;
+    life->leave_at = ngx_min(at, now);
+
+    ngx_http_presence_tracker_watch_locked(redis->zone, session, now);
 }
 
 

@@ -28,6 +28,7 @@ ngx_http_presence_redis_fields[] = {
     ngx_http_presence_redis_text_field(meta),
     ngx_http_presence_redis_text_field(sessions),
     ngx_http_presence_redis_text_field(ended),
+    ngx_http_presence_redis_text_field(out),
     ngx_http_presence_redis_number_field(rev),
     ngx_http_presence_redis_number_field(since),
     ngx_http_presence_redis_number_field(active),
@@ -100,6 +101,28 @@ ngx_http_presence_redis_record_session(ngx_http_presence_redis_text_t *lines,
     }
 
     return session->step > 0;
+}
+
+
+int
+ngx_http_presence_redis_record_logout(ngx_http_presence_redis_text_t out,
+    ngx_http_presence_redis_logout_t *logout)
+{
+    ngx_http_presence_redis_text_t  node, time, doc, seq;
+
+    if (!ngx_http_presence_redis_record_part(&out, ' ', &node)
+        || !ngx_http_presence_redis_record_part(&out, ' ', &time)
+        || !ngx_http_presence_redis_record_part(&out, ' ', &logout->session)
+        || !ngx_http_presence_redis_record_part(&out, ' ', &doc)
+        || !ngx_http_presence_redis_record_part(&out, ' ', &seq))
+    {
+        return 0;
+    }
+
+    logout->doc = ngx_http_presence_redis_record_number(doc.data, doc.len, -1);
+    logout->seq = ngx_http_presence_redis_record_number(seq.data, seq.len, -1);
+
+    return 1;
 }
 
 

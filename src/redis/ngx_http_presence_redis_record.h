@@ -34,6 +34,7 @@ typedef struct {
     ngx_http_presence_redis_text_t  meta;
     ngx_http_presence_redis_text_t  sessions;   /* a line each */
     ngx_http_presence_redis_text_t  ended;      /* ids, a line each */
+    ngx_http_presence_redis_text_t  out;        /* the last logout */
     int64_t                         version;
     int64_t                         rev;
     int64_t                         since;
@@ -58,6 +59,14 @@ typedef struct {
 } ngx_http_presence_redis_session_t;
 
 
+/* who said "logout"; -1 for a number that is not known */
+typedef struct {
+    ngx_http_presence_redis_text_t  session;
+    int64_t                         doc;
+    int64_t                         seq;
+} ngx_http_presence_redis_logout_t;
+
+
 /* puts one field into the record; a field that is not known is no matter */
 void ngx_http_presence_redis_record_set(
     ngx_http_presence_redis_record_t *record, const char *name,
@@ -67,6 +76,10 @@ void ngx_http_presence_redis_record_set(
 int ngx_http_presence_redis_record_session(
     ngx_http_presence_redis_text_t *lines,
     ngx_http_presence_redis_session_t *session);
+
+/* what "out" of a record says; 0: nothing, or it is damaged */
+int ngx_http_presence_redis_record_logout(ngx_http_presence_redis_text_t out,
+    ngx_http_presence_redis_logout_t *logout);
 
 /* takes the next part off "list"; 0: none is left */
 int ngx_http_presence_redis_record_part(ngx_http_presence_redis_text_t *list,

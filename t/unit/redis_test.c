@@ -426,6 +426,29 @@ test_sessions(void **state)
 }
 
 
+static void
+test_logout(void **state)
+{
+    ngx_http_presence_redis_text_t    out;
+    ngx_http_presence_redis_logout_t  logout;
+
+    out.data = "n1.0a0b 1700000000000 tab-1 4294967295 17";
+    out.len = strlen(out.data);
+
+    assert_true(ngx_http_presence_redis_record_logout(out, &logout));
+    assert_int_equal(logout.session.len, 5);
+    assert_memory_equal(logout.session.data, "tab-1", 5);
+    assert_int_equal(logout.doc, 4294967295);
+    assert_int_equal(logout.seq, 17);
+
+    out.len -= sizeof(" 17") - 1;
+    assert_false(ngx_http_presence_redis_record_logout(out, &logout));
+
+    out.len = 0;
+    assert_false(ngx_http_presence_redis_record_logout(out, &logout));
+}
+
+
 int
 main(void)
 {
@@ -437,7 +460,8 @@ main(void)
         cmocka_unit_test(test_queue_like_a_list),
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_record),
-        cmocka_unit_test(test_sessions)
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_logout)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

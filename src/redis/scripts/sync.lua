@@ -6,7 +6,9 @@
 --       length misses slack", reason, age of "since", manual status,
 --       milliseconds to its end, groups, text, meta, dead nodes, user; then
 --       for each session of that node its id and "sign left active beat step
---       missed leaving doc seq fresh": ages, and the time left, milliseconds
+--       missed leaving doc seq fresh": ages, and the time left, milliseconds.
+--       "fresh" is 1 of what was heard just now, and 2 of the session that
+--       said "logout", which is not there any more
 
 local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND = 1, 2, 4, 8, 16, 32
 local DAY = 86400000
@@ -64,6 +66,7 @@ if isnew and #ARGV == 13 then
 end
 
 local put, ended, removed, lost, why, refused = {}, {}, {}, nil, nil, nil
+local out = fields.out
 local changed = false
 
 local gone = tonumber(fields.gone or 0)
@@ -82,6 +85,24 @@ local function finish(id, reason, sign)
     ended[#ended + 1] = id .. ' ' .. int(sign)
 end
 
+-- Of a beat that was sent before a logout, and comes here after it: the session
+-- that said so has a number in its document, and the next page has another one;
+-- of other sessions the time decides.  A node's own words come in their order.
+
+local out_node, out_time, out_id, out_doc, out_seq
+    = string.match(fields.out or '', '^(%S+) (%S+) (%S*) (%S+) (%S+)$')
+
+local function is_before_logout(id, f, sign)
+    if not out_node or now - out_time > slack + SLIGHT then return false end
+    if id == out_id then
+        if f[8] ~= tonumber(out_doc) then return false end
+        if f[9] >= 0 and tonumber(out_seq) >= 0 then
+            return f[9] <= tonumber(out_seq)
+        end
+    end
+    return node ~= out_node and sign <= tonumber(out_time) + SLIGHT
+end
+
 local function due(s) return s[LEAVING] == 1 and 'leave' or 'missed' end
 
 -- What the node says.  Who heard a session last owns it.
@@ -93,9 +114,13 @@ for i = 14, #ARGV, 2 do
     local cur, sign = sessions[id], now - f[1]
     local fresh = f[10] == 1
 
-    mine[id] = true
+    mine[id] = f[10] ~= 2 or nil
 
-    if not cur and not fresh and sign <= gone + SLIGHT then
+    if not mine[id] then
+        out = table.concat({ node, int(now), id, int(f[8]), int(f[9]) }, ' ')
+    elseif not cur and (fresh and is_before_logout(id, f, sign)
+                        or not fresh and sign <= gone + SLIGHT)
+    then
         ended[#ended + 1] = id .. ' ' .. int(gone)
         refused = fields.reason
     elseif cur and cur[NODE] ~= node and cur[SIGN] > sign then
@@ -275,6 +300,11 @@ for id, s in pairs(put) do
     end
 end
 
+if out then
+    pairs_[#pairs_ + 1] = 'out'
+    pairs_[#pairs_ + 1] = out
+end
+
 if lost then
     pairs_[#pairs_ + 1] = 'lost'
     pairs_[#pairs_ + 1] = lost
@@ -328,7 +358,8 @@ if what or news_to_it then
                      'seen', fields.seen or '0', 'manual', manual,
                      'until', int(untilt), 'groups', new_groups,
                      'text', new_text, 'meta', new_meta,
-                     'sessions', table.concat(lines, '\n'), 'ended', ends }
+                     'sessions', table.concat(lines, '\n'), 'ended', ends,
+                     'out', out or '' }
 
     if what then
         redis.call('XADD', changes, 'MAXLEN', '~', int(length), '*',

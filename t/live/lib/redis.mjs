@@ -157,6 +157,11 @@ export class Proxy {
     this.#delay = ms;
   }
 
+  /* What the node says comes so much later; 0: at once. */
+  hold(ms) {
+    this.#hold = ms;
+  }
+
   /* The next answer is cut in the middle. */
   tear() {
     this.#isTorn = true;
@@ -188,7 +193,13 @@ export class Proxy {
       });
     }
 
-    client.on('data', (data) => server.write(data));
+    client.on('data', (data) => {
+      if (this.#hold) {
+        setTimeout(() => server.destroyed || server.write(data), this.#hold);
+      } else {
+        server.write(data);
+      }
+    });
     server.on('data', (data) => {
       if (this.#isTorn) {
         this.#isTorn = false;
@@ -207,4 +218,5 @@ export class Proxy {
   #isCut = false;
   #isTorn = false;
   #delay = 0;
+  #hold = 0;
 }
