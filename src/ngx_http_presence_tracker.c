@@ -732,7 +732,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
     ngx_uint_t                    missed;
-    ngx_http_presence_ms_t        leave;
+    ngx_http_presence_ms_t        leave, end;
     ngx_http_presence_life_t      life;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
@@ -757,6 +757,14 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
         {
             ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
                                     now + ngx_http_presence_redis_retry(zone));
+            return;
+        }
+
+        end = ngx_http_presence_redis_patience_locked(zone, life.step);
+
+        if (verdict.gone && !life.leaving && end > now) {
+            ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
+                                        end);
             return;
         }
     }

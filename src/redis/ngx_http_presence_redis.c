@@ -306,7 +306,7 @@ void
 ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
     const char *why)
 {
-    ngx_uint_t                         told, state;
+    ngx_uint_t                         n, told, state;
     ngx_http_presence_ms_t             now;
     ngx_http_presence_zone_t          *zone;
     ngx_http_presence_redis_shared_t  *shared;
@@ -324,6 +324,13 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
     if (!told) {
         shared->up = state;
         shared->changed = ngx_http_presence_zone_wall(zone, now);
+        shared->turned = 0;
+
+        for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
+            if (shared->nodes[n].alive) {
+                shared->turned = now;
+            }
+        }
     }
 
     if (!told && !up) {

@@ -33,6 +33,7 @@
 #define NGX_HTTP_PRESENCE_REDIS_LOOK     16     /* answer with the record */
 #define NGX_HTTP_PRESENCE_REDIS_EXTEND   32     /* a full window for orphans */
 #define NGX_HTTP_PRESENCE_REDIS_FRESH    64     /* heard just now; not sent */
+#define NGX_HTTP_PRESENCE_REDIS_WAIT     128    /* others may not be back yet */
 
 #define NGX_HTTP_PRESENCE_REDIS_CONTENT  15     /* kept until they are sent */
 
@@ -61,6 +62,7 @@ struct ngx_http_presence_redis_shared_s {
 
     ngx_http_presence_ms_t            offset;   /* Redis' time less wall */
     ngx_uint_t                        up;       /* the last that was logged */
+    ngx_http_presence_ms_t            turned;   /* when; 0: no other nodes */
     ngx_http_presence_ms_t            changed;  /* of "up", wall time */
     ngx_uint_t                        filled;   /* from Redis at the start */
     ngx_uint_t                        resync;   /* everybody has to be sent */

@@ -692,6 +692,7 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
     ngx_uint_t                 i;
     ngx_http_presence_feed_t  *feed;
     ngx_http_presence_zone_t  *zone;
+    u_char                     id[2 * NGX_INT64_LEN + 2];
 
     feed = link->redis->feed;
     zone = link->redis->zone;
@@ -706,7 +707,10 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
         return;
     }
 
-    /* is what comes next still there, or was it trimmed meanwhile? */
+    /*
+     * Is the last that was read still there?  If not, then what comes next was
+     * trimmed meanwhile, or the server is another one that never had it.
+     */
 
     feed->check++;
     feed->answers = 0;
@@ -718,9 +722,12 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
 
     for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
 
+        ngx_sprintf(id, "%uL-%uL%Z", feed->ids[i][0], feed->ids[i][1]);
+
         if (ngx_http_presence_redis_feed_ask(link->redis, link,
                                         ngx_http_presence_redis_feed_checked,
-                                        i, "XRANGE", "changes", "-", "+")
+                                        i, "XRANGE", "changes", (char *) id,
+                                        "+")
             != NGX_OK)
         {
             ngx_http_presence_redis_link_drop(link, "no memory");
@@ -768,9 +775,11 @@ ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
 
     last = feed->ids[shard];
 
-    if (reply->elements && (last[0] || last[1])
-        && ngx_http_presence_redis_feed_id(reply->element[0], first) == NGX_OK
-        && (first[0] > last[0] || (first[0] == last[0] && first[1] > last[1])))
+    if ((last[0] || last[1])
+        && (reply->elements == 0
+            || ngx_http_presence_redis_feed_id(reply->element[0], first)
+               != NGX_OK
+            || first[0] != last[0] || first[1] != last[1]))
     {
         ngx_log_error(NGX_LOG_NOTICE, link->timer.log, 0,
                       "presence_zone \"%V\": changes that redis \"%V\" has "

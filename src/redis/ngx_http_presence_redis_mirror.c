@@ -244,6 +244,20 @@ ngx_http_presence_redis_look_locked(ngx_http_presence_zone_t *zone,
 }
 
 
+ngx_http_presence_ms_t
+ngx_http_presence_redis_patience_locked(ngx_http_presence_zone_t *zone,
+    uint32_t step)
+{
+    ngx_http_presence_ms_t  turned;
+
+    turned = zone->sh->redis->turned;
+
+    return turned == 0 ? 0
+                       : turned + zone->policy.slack
+                         + (ngx_http_presence_ms_t) zone->policy.misses * step;
+}
+
+
 ngx_uint_t
 ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
     uint32_t hash, const u_char *id, size_t len, ngx_uint_t flags)
@@ -398,6 +412,7 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
 {
     u_char                       *p;
     ngx_str_t                     id;
+    unsigned                      flags;
     ngx_int_t                     shard;
     ngx_http_presence_ms_t        now;
     ngx_http_presence_user_t     *user;
@@ -455,8 +470,17 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
                                        (size_t) zone->sh->redis->self.len,
                                        zone->sh->redis->self.id);
     ngx_http_presence_redis_mirror_arg(args, "%uD", user ? user->rev : 0);
-    ngx_http_presence_redis_mirror_arg(args, "%ud", sync->flags
-                                          & ~NGX_HTTP_PRESENCE_REDIS_FRESH);
+
+    flags = sync->flags & ~NGX_HTTP_PRESENCE_REDIS_FRESH;
+
+    if (ngx_http_presence_redis_patience_locked(zone,
+                                                (uint32_t) policy->max_interval)
+        > now)
+    {
+        flags |= NGX_HTTP_PRESENCE_REDIS_WAIT;
+    }
+
+    ngx_http_presence_redis_mirror_arg(args, "%ud", flags);
     ngx_http_presence_redis_mirror_arg(args, "%L %L %L %ui %uD %L",
                                        policy->idle, zone->retention,
                                        policy->interval * policy->misses
@@ -603,6 +627,12 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
 
     if (verdict.gone) {
         left = 0;
+    }
+
+    if (!life.leaving) {
+        left = ngx_max(left, ngx_http_presence_redis_patience_locked(zone,
+                                                             life.step)
+                             - now);
     }
 
     p = ngx_cpymem(args->p, session->id, session->len);

@@ -47,6 +47,14 @@ ngx_http_presence_ms_t ngx_http_presence_redis_look_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_ms_t now);
 
+/*
+ * When Redis goes, and again when it comes back, other nodes may have heard
+ * what this one has not: nobody is called missed until a full window later.
+ * The time of its end; 0: there were no other nodes.
+ */
+ngx_http_presence_ms_t ngx_http_presence_redis_patience_locked(
+    ngx_http_presence_zone_t *zone, uint32_t step);
+
 /* a user by name, who need not be in the zone; 0: the queue is full */
 ngx_uint_t ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
     uint32_t hash, const u_char *id, size_t len, ngx_uint_t flags);

@@ -210,6 +210,10 @@ ngx_http_presence_redis_sentinel_answered(ngx_http_presence_redis_link_t *link,
                       "Sentinel names %s:%ui as master now", host,
                       (ngx_uint_t) port)
             = '\0';
+
+        ngx_log_error(NGX_LOG_INFO, link->timer.log, 0,
+                      "presence_zone \"%V\": redis \"%V\": %s",
+                      &link->redis->zone->name, &link->redis->name, why);
     }
 
     for (q = ngx_queue_head(&sentinel->links);

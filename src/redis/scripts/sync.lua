@@ -10,7 +10,8 @@
 --       "fresh" is 1 of what was heard just now, and 2 of the session that
 --       said "logout", which is not there any more
 
-local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND = 1, 2, 4, 8, 16, 32
+local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND, WAIT
+    = 1, 2, 4, 8, 16, 32, 128
 local DAY = 86400000
 
 -- The time of a sign of life differs by so much from one call to the next.
@@ -61,13 +62,21 @@ end
 local isnew = #all == 0
 local prior = fields.rev or '0'
 
+-- A server that took over may lack what the one before has told this node:
+-- then what the node says of a user whom it hears stands.
+
+local known = tonumber(base)
+local distance = (known - tonumber(prior)) % 2^32
+local ahead = known > 0 and (prior == '0' or (distance > 0 and distance < 2^31))
+local speaks = isnew or (ahead and #ARGV > 13)
+
 if isnew and #ARGV == 13 then
     return { int(now), prior, prior, '' }
 end
 
 local put, ended, removed, lost, why, refused = {}, {}, {}, nil, nil, nil
 local out = fields.out
-local changed = false
+local changed = speaks and not isnew
 
 local gone = tonumber(fields.gone or 0)
 
@@ -163,7 +172,8 @@ for id, s in pairs(sessions) do
         else
             put[id] = s
         end
-    elseif s[NODE] ~= node and s[DEADLINE] + margin < now then
+    elseif s[NODE] ~= node and s[DEADLINE] + margin < now and not has(WAIT)
+    then
         finish(id, due(s), 0)
     end
 end
@@ -192,7 +202,7 @@ local manual = fields.manual or 'offline'
 local untilt = tonumber(fields['until'] or 0)
 local said = false
 
-if has(MANUAL) or isnew then
+if has(MANUAL) or speaks then
     local left = tonumber(ARGV[8])
     said = manual ~= ARGV[7]
     manual = ARGV[7]
@@ -206,9 +216,9 @@ end
 
 local text, meta, groups = fields.text or '', fields.meta or '',
                            fields.groups or ''
-local new_text = (has(NOTE) or isnew) and ARGV[10] or text
-local new_meta = (has(NOTE) or isnew) and ARGV[11] or meta
-local new_groups = (has(GROUPS) or isnew) and ARGV[9] or groups
+local new_text = (has(NOTE) or speaks) and ARGV[10] or text
+local new_meta = (has(NOTE) or speaks) and ARGV[11] or meta
+local new_groups = (has(GROUPS) or speaks) and ARGV[9] or groups
 local news = new_text ~= text or new_meta ~= meta or new_groups ~= groups
 
 local status
@@ -272,7 +282,8 @@ if what then
     -- follows the clock, so that it goes on when the hash was forgotten
 
     local n = math.floor(now / 64) % 2^32
-    if prior ~= '0' then n = math.max(tonumber(prior) + 1, n) % 2^32 end
+    local last = ahead and known or tonumber(prior)
+    if last > 0 then n = math.max(last + 1, n) % 2^32 end
     rev = int(math.max(n, 1))
 end
 
