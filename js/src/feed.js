@@ -99,6 +99,11 @@ export class Feed {
     this.#watch();
   }
 
+  /** The server is reached again, after it was not. */
+  again() {
+    if (this.role === 'own' || this.role === 'leader') this.#stream.again();
+  }
+
   /** For support. */
   get evidence() {
     return { role: this.role, up: this.#up, heard_ms_ago: Math.round(this.#clock.ago(this.#heard)), ping_ms: this.#interval };
@@ -222,7 +227,7 @@ export class Feed {
       : this.#up && ago < limit ? 'live'
         : ago < grace ? 'reconnecting' : 'stale';
     const next = (this.live === 'reconnecting' ? grace : role === 'follower' ? patience : limit) - ago;
-    if (role !== 'off' && next > 0) this.#timer = this.#env.setTimeout(() => this.#watch(), next);
+    if (role !== 'off' && next > 0) this.#timer = this.#env.setTimeout(() => this.#watch(), Math.ceil(next));
     if (live !== this.live) this.#host.live(live);
   }
 }

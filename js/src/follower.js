@@ -62,6 +62,10 @@ export class Follower {
     this.#feed.check(eager);
   }
 
+  again() {
+    this.#feed.again();
+  }
+
   get live() {
     return this.#feed.live;
   }

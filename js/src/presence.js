@@ -522,6 +522,7 @@ export class Presence extends EventTarget {
     this.#scheduler.interval = Math.max(50, reply.interval_ms);
     if (this.#manual === flight.manual) this.#manual = null;
     this.#link = 'online';
+    if (this.#scheduler.failed) this.#follower?.again();
     this.#scheduler.answered(this.interval * flight.jitter);
     this.#emit('beat', { phase: 'answered', reason: flight.reason, reply, rtt_ms: Math.round(rtt) });
     if (reply.recovered) this.#emit('recovered', reply.recovered);

@@ -1,3 +1,5 @@
+import { NEVER } from './clock.js';
+
 const EVENTS = ['presence_state', 'presence_diff', 'presence_count', 'ping'];
 
 /**
@@ -11,7 +13,7 @@ export class Stream {
 
   #env; #clock; #host; #timeout;
   /** @type {any} */ #source = null;
-  #timer; #heard; #ping = 0; #failed = 0;
+  #timer; #heard; #ping = 0; #failed = 0; #notBefore = NEVER;
 
   /**
    * @param {import('./env.js').Environment} env
@@ -30,6 +32,7 @@ export class Stream {
 
   open() {
     this.close();
+    this.#notBefore = NEVER;
     const source = this.#source = this.#host.source();
     if (!source) return;
     this.#ping = 0;
@@ -55,6 +58,17 @@ export class Stream {
   /** Is the connection what it seems?  Called whenever the page wakes up. */
   check(eager) {
     if (this.#source ? this.#left <= 0 : eager) {
+      this.#host.up(false);
+      this.open();
+    }
+  }
+
+  /**
+   * The server is reached again.  What hangs since before, or waits to be
+   * tried, is tried at once, unless the server asked to wait.
+   */
+  again() {
+    if (this.#source?.readyState !== 1 && this.#clock.ago(this.#notBefore) >= 0) {
       this.#host.up(false);
       this.open();
     }
@@ -88,6 +102,7 @@ export class Stream {
     const wait = await this.#host.why(failure);
     if (source !== this.#source) return;
     this.close();
+    if (wait) this.#notBefore = this.#clock.mark(wait < 0 ? Infinity : wait);
     if (wait >= 0) this.#retry(wait);
   }
 

@@ -253,6 +253,45 @@ test('waking up does not wait for the backoff', async () => {
   assert.equal(world.streams.length, 2);
 });
 
+test('a beat that is answered again does not leave the stream to hang', async () => {
+  const world = new World();
+  const presence = world.presence({ stream: true }).start();
+  await settle();
+  world.stream.open();
+  world.stream.send('presence_state', STATE, 'e-1');
+  // a black hole: beats fail, and a connection that is made anew hangs
+  world.answer = () => undefined;
+  await world.pass(40000);
+  world.stream.fail(true);
+  await world.pass(15000);
+  assert.equal(presence.state, 'retrying');
+  assert.equal(world.stream.readyState, 0);
+  const reached = async () => {
+    const { answered } = presence;
+    world.answer = () => world.reply();
+    for (;;) {
+      const before = world.streams.length;
+      await world.pass(10);
+      if (presence.answered > answered) return world.streams.length - before;
+    }
+  };
+  assert.equal(await reached(), 1);
+  assert.equal(query(world).last_event_id, 'e-1');
+  // one that is good is left alone, and so is one that was told to wait
+  world.stream.open();
+  world.answer = () => new Error('cut');
+  await world.pass(30000);
+  assert.equal(presence.state, 'retrying');
+  assert.equal(await reached(), 0);
+  world.head = () => ({ status: 503, body: {}, headers: { 'Retry-After': '600' } });
+  world.stream.fail();
+  world.answer = () => new Error('cut');
+  await world.pass(30000);
+  assert.equal(presence.state, 'retrying');
+  assert.equal(await reached(), 0);
+  presence.stop();
+});
+
 test('waking up leaves a good connection alone', async () => {
   const world = new World();
   await lively(world);
