@@ -157,7 +157,7 @@ soak: $(MODULE) $(NGINX)  ## a hidden page for SOAK_MINUTES (15)
 # without.
 
 JS_SOURCES := $(filter-out js/demo/%,$(wildcard js/*.js js/*.mjs js/*.json \
-                  js/src/*.js js/src/*/*.js))
+                  js/types/*.ts js/src/*.js js/src/*/*.js))
 
 .PHONY: js-build
 js-build: $(BUILD)/js/built  ## the package of the browser client: js/dist

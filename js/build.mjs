@@ -4,7 +4,7 @@
 // node build.mjs
 
 import { execFileSync } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { appendFile, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -41,4 +41,9 @@ await Promise.all([
 for (const project of ['tsconfig.json', 'tsconfig.types.json']) {
   execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '--project', project],
     { cwd: here, stdio: 'inherit' });
+}
+
+// What JSDoc cannot say: the elements' names, for the DOM and for JSX.
+for (const name of ['board', 'status', 'react']) {
+  await appendFile(new URL(`dist/types/${name}.d.ts`, import.meta.url), await readFile(new URL(`types/${name}.d.ts`, import.meta.url)));
 }

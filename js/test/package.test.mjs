@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,7 +107,44 @@ test('the package has what a user needs and nothing else, and works', { timeout:
     new Presence({ grups: [] });
     export { off, told };
   `);
+  await writeFile(join(dir, 'elements.ts'), `
+    import 'ngx-presence/board';
+    import { type PresenceStatus } from 'ngx-presence/status';
+    import { Presence } from 'ngx-presence';
+    const board = document.createElement('presence-board');
+    board.presence = new Presence({ beat: false });
+    board.filter = ({ status }) => status !== 'offline';
+    board.nameOf = (member) => member.user.toUpperCase();
+    const selected: string | null = board.selected;
+    const status: PresenceStatus | null = document.querySelector('presence-status');
+    // @ts-expect-error no such property
+    board.member = 'a';
+    // @ts-expect-error no Presence
+    board.presence = { start: true };
+    export { selected, status };
+  `);
+  await writeFile(join(dir, 'react.tsx'), `
+    import { useRef } from 'react';
+    import { type PresenceBoard } from 'ngx-presence/board';
+    import { Presence } from 'ngx-presence';
+    import { usePresence } from 'ngx-presence/react';
+    const presence = new Presence();
+    export function Page() {
+      const board = useRef<PresenceBoard>(null);
+      const { counts } = usePresence(presence);
+      return <main title={String(counts.online)}>
+        <presence-board ref={board} presence={presence} groups="agents" include-offline selectable className="wide" />
+        <presence-status presence={presence} menu="inline" />
+      </main>;
+    }
+    // @ts-expect-error no such attribute
+    export const wrong = <presence-board grups="agents" />;
+    // @ts-expect-error no Presence
+    export const worse = <presence-status presence="mine" />;
+  `);
+  await symlink(join(here, 'node_modules', '@types'), join(dir, 'node_modules', '@types'));
+  await symlink(join(here, 'node_modules', 'csstype'), join(dir, 'node_modules', 'csstype'));
   await run(process.execPath, [require.resolve('typescript/bin/tsc'), '--noEmit', '--strict', '--target', 'es2022',
-    '--module', 'nodenext', '--moduleResolution', 'nodenext', '--lib', 'es2022,dom', 'use.ts'], { cwd: dir })
-    .catch(({ stdout: said }) => assert.fail(said));
+    '--module', 'nodenext', '--moduleResolution', 'nodenext', '--lib', 'es2022,dom', '--jsx', 'react-jsx', 'use.ts', 'elements.ts', 'react.tsx'],
+  { cwd: dir }).catch(({ stdout: said }) => assert.fail(said));
 });

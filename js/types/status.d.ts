@@ -1,0 +1,5 @@
+declare global {
+  interface HTMLElementTagNameMap {
+    'presence-status': PresenceStatus;
+  }
+}
