@@ -125,7 +125,9 @@ ngx_http_presence_arrival_silence_locked(ngx_http_presence_zone_t *zone,
 
     ngx_memzero(&silence, sizeof(ngx_http_presence_silence_t));
 
-    silence.acknowledged = (session->life.last_sign > session->life.last_beat);
+    silence.alive = session->life.last_sign - session->life.last_beat;
+    silence.step = session->life.step;
+    silence.slack = zone->policy.slack;
 
     id.len = session->len;
     id.data = session->id;

@@ -129,7 +129,7 @@ ngx_http_presence_diagnose_silence(const ngx_http_presence_silence_t *silence)
 {
     /* its system answers for a page that does not beat: it is stopped */
 
-    if (silence->acknowledged) {
+    if (silence->alive > silence->step + silence->slack) {
         return NGX_HTTP_PRESENCE_CAUSE_FROZEN;
     }
 

@@ -110,7 +110,9 @@ typedef struct {
 
 /* what is known of a session that does not beat any more */
 typedef struct {
-    uint8_t                 acknowledged;   /* by its stream, after the beat */
+    ngx_http_presence_ms_t  alive;          /* its stream was, after the beat */
+    ngx_http_presence_ms_t  step;           /* after which one was due */
+    ngx_http_presence_ms_t  slack;
     uint8_t                 failed;         /* attempts before that beat */
     uint8_t                 error;          /* ngx_http_presence_error_e */
 } ngx_http_presence_silence_t;

@@ -203,14 +203,16 @@ told('frozen: the browser stands still, and its system answers for it',
 
 
 /* A visit by way of something between. */
-async function by(visit, Between, body) {
+async function by(visit, Between, body, options = alone) {
   const between = await Between.start(visit.scene.nginx.ports.h1);
 
   try {
     await visit.login('ann', between.origin);
-    await visit.agent({ ...alone, timeout: 2000 }, between);
+
+    const tab = await visit.agent({ ...options, timeout: 2000 }, between);
+
     await visit.beatsOn(1);
-    await body(between);
+    await body(between, tab);
   } finally {
     await between.close();
   }
@@ -230,14 +232,17 @@ for (const how of ['blackHole', 'reset']) {
 }
 
 
-told('network: gone, and back', short,
-  (visit) => by(visit, Proxy, async (proxy) => {
+/* A stream that is acknowledged until the cut is no sign of frost. */
+told('network: gone, and back', { ...short, stream_life: 3000 },
+  (visit) => by(visit, Proxy, async (proxy, tab) => {
+    await tab.until(() => presence.live === 'live', SOON, 'it follows');
+    await visit.beatsOn(1);
     proxy.reset();
     await visit.untilGone(WINDOW + SOON);
     proxy.pass();
     await recovered(visit.scene, visit.beats, 'network',
       { gap: WINDOW - 100, ms: SOON, silence: 'unknown' });
-  }));
+  }, { keepAwake: false }));
 
 
 told('lost: something answers for the server', patient,

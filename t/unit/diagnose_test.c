@@ -431,6 +431,9 @@ test_silence(void **state)
 
     memset(&silence, 0, sizeof(ngx_http_presence_silence_t));
 
+    silence.step = STEP;
+    silence.slack = SLACK;
+
     assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
                      NGX_HTTP_PRESENCE_CAUSE_UNKNOWN);
 
@@ -449,9 +452,16 @@ test_silence(void **state)
 
     /* what its system acknowledges now says more than what failed before */
 
-    silence.acknowledged = 1;
+    silence.alive = STEP + SLACK + 1;
     assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
                      NGX_HTTP_PRESENCE_CAUSE_FROZEN);
+
+    /* one that is still awaited may come: the way was open until then */
+
+    silence.alive = STEP + SLACK;
+    silence.failed = 0;
+    assert_int_equal(ngx_http_presence_diagnose_silence(&silence),
+                     NGX_HTTP_PRESENCE_CAUSE_UNKNOWN);
 }
 
 
