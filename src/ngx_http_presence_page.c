@@ -105,7 +105,10 @@ static const char  ngx_http_presence_page_style[] =
     "background:var(--accent)}.meter i.bad{background:var(--bad)}"
     "@media(max-width:820px){.half,.third{grid-column:1/-1}"
     "main{padding:20px 14px 36px;gap:12px}.figures{gap:12px;"
-    "grid-template-columns:1fr 1fr}}";
+    "grid-template-columns:1fr 1fr}}"
+
+    /* the trace of the user names the session */
+    "@media(max-width:480px){.worst :is(th,td):nth-child(2){display:none}}";
 
 
 void
@@ -288,9 +291,10 @@ ngx_http_presence_page_worst(ngx_http_presence_writer_t *w,
         return;
     }
 
-    ngx_http_presence_page_print(w, "<table><tr><th>User<th>Session"
-                                 "<th class=\"n\">Missed<th class=\"n\">"
-                                 "Silent for<th class=\"n\">Gone in");
+    ngx_http_presence_page_print(w, "<table class=\"worst\"><tr><th>User"
+                                 "<th>Session<th class=\"n\">Missed"
+                                 "<th class=\"n\">Silent for"
+                                 "<th class=\"n\">Gone in");
 
     for (i = 0; i < status->nworst; i++) {
         worst = &status->worst[i];
