@@ -66,6 +66,8 @@ function filter(user) {
   only = user;
   $('only').hidden = user === null;
   put($('only-name'), user === null ? '' : nameOf(user));
+  $('why').hidden = user === null;
+  $('why').href = $('trace').href = user === null ? 'trace.html' : `trace.html?user=${user}`;
   for (const item of $('feed').children) item.hidden = user !== null && item.dataset.user !== user;
   quiet();
 }

@@ -59,6 +59,7 @@ put($('t-user'), user);
 put($('t-doc'), presence.doc);
 $('avatar').replaceChildren(avatar(user, true));
 
+$('trace').href = `trace.html?user=${user}`;
 $('status').presence = presence;
 
 const team = $('team');
