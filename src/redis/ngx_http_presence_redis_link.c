@@ -666,7 +666,12 @@ ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
 
     if (!link->quiet) {
         redis->counters.failures++;
-        ngx_http_presence_redis_tell(redis, 0, why);
+
+        /* a worker that quits may be of another configuration */
+
+        if (!ngx_exiting) {
+            ngx_http_presence_redis_tell(redis, 0, why);
+        }
     }
 
     link->down(link);

@@ -189,7 +189,8 @@ ngx_http_presence_redis_sentinel_answered(ngx_http_presence_redis_link_t *link,
         *ngx_snprintf((u_char *) why, sizeof(why) - 1, "Sentinel does not "
                       "tell the address of the master: %s",
                       reply->type == REDIS_REPLY_ERROR ? reply->str
-                      : reply->type == REDIS_REPLY_NIL ? "it has another name"
+                      : reply->type == REDIS_REPLY_NIL
+                        ? "no master has that name"
                       : "it is no number; set \"resolve-hostnames\" there to "
                         "\"no\"")
             = '\0';

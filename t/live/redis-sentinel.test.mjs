@@ -2,9 +2,13 @@
 // be lost.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 
 import { Changer } from './lib/changer.mjs';
 import { scenario as any } from './lib/nodes.mjs';
+import { isAlive } from './lib/process.mjs';
 import { SECOND } from './lib/scale.mjs';
 import { SentinelNodes } from './lib/sentinel.mjs';
 import { pass, until } from './lib/wait.mjs';
@@ -251,3 +255,59 @@ scenario('a node is killed: the others go on with its users', {},
     await pass(2 * nodes.window);
     await proven(nodes, all);
   });
+
+
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'presence-password-'));
+const file = (name, text) => {
+  fs.writeFileSync(path.join(dir, name), `${text}\n`);
+
+  return path.join(dir, name);
+};
+
+process.on('exit', () => fs.rmSync(dir, { recursive: true }));
+
+
+scenario('servers and Sentinels have passwords of their own', {
+  args: ['--requirepass', 'servers', '--masterauth', 'servers'],
+  sentinel: ['sentinel auth-pass presence servers', 'requirepass sentinels',
+    'sentinel sentinel-pass sentinels'],
+  client: { password: 'servers' }, asker: { password: 'sentinels' },
+  login: ':servers@', lines: {
+    redis_sentinel_password_file: file('sentinels', 'sentinels'),
+  },
+}, async (nodes) => {
+  const [node] = nodes.all;
+
+  await node.tab('ann');
+  await nodes.untilAgreed(['ann']);
+  await nodes.redis.stop();
+  await nodes.failedOver();
+  await nodes.untilAgreed(['ann']);
+
+  const lines = { ...node.zone };
+  const configure = async (zone) => {
+    const old = await node.nginx.reload({ ...node.nginx.site, zone });
+
+    await until(() => !old.some(isAlive), 10 * SECOND, 'old workers gone');
+  };
+
+  for (const [zone, reason] of [
+    [{ ...lines, redis_sentinel_password_file: file('wrong', 'wrong') },
+      /does not serve: no Sentinel answers: WRONGPASS/],
+    [{ ...lines, redis: lines.redis.replace('/presence', '/other') },
+      /does not serve: .* of the master: no master has that name/],
+    [{ ...lines, redis: lines.redis.replace(':servers@', ':wrong@') },
+      /does not serve: WRONGPASS/],
+  ]) {
+    const before = node.nginx.log.lines(reason).length;
+
+    await configure(zone);
+    await until(() => node.nginx.log.lines(reason).length > before,
+      10 * SECOND, `${reason}`);
+    await configure(lines);
+    await until(() => / serves$/.test(node.nginx.log.lines(/redis "/).at(-1)),
+      10 * SECOND, 'it serves');
+  }
+
+  await nodes.untilAgreed(['ann']);
+});

@@ -14,8 +14,18 @@ import { SECOND } from './scale.mjs';
 import { until } from './wait.mjs';
 
 const MASTER = 'presence';
-const DOWN_AFTER = 1000;
 const FAILOVER = 30 * SECOND;
+
+/* What README.md says is what is run, but for addresses and times. */
+const readme = fs.readFileSync(
+  new URL('../../../README.md', import.meta.url), 'utf8');
+
+function said(where) {
+  const [, text] = new RegExp(`^# ${where}.*\n((?:[^#\`\n].*\n)+)`, 'm')
+    .exec(readme);
+
+  return text;
+}
 
 class Sentinel {
   static async start(master, lines) {
@@ -23,8 +33,8 @@ class Sentinel {
 
     fs.writeFileSync(path.join(sentinel.#dir, 'sentinel.conf'),
       [`port ${sentinel.port}`, 'bind 127.0.0.1', `dir ${sentinel.#dir}`,
-        `sentinel monitor ${MASTER} 127.0.0.1 ${master} 2`,
-        `sentinel down-after-milliseconds ${MASTER} ${DOWN_AFTER}`,
+        said('sentinel.conf').replace('10.0.0.1 6379', `127.0.0.1 ${master}`)
+          .replace('5000', '1000'),
         `sentinel failover-timeout ${MASTER} 6000`,
         ...lines].join('\n'));
 
@@ -83,18 +93,13 @@ export class SentinelNodes extends Nodes {
   async open() {
     await super.open();
 
-    const servers = this.all.map((node) =>
-      `server 127.0.0.1:${node.nginx.ports.h1} max_fails=0;`).join(' ');
+    const [upstream, location] = said('and of the balancer').split(/\n/);
 
     this.balancer = new Scene(this.t, {
       workers: 1,
-      http: `upstream nodes { ${servers} }`,
-      server: `location = /presence/beat {
-        proxy_pass http://nodes;
-        proxy_next_upstream error timeout non_idempotent;
-        proxy_connect_timeout 200ms;
-        proxy_read_timeout 400ms;
-      }`,
+      http: upstream.replaceAll(/10\.0\.0\.(\d)/g, (_, n) =>
+        `127.0.0.1:${this.all[n - 1].nginx.ports.h1}`),
+      server: location.replace('location /', 'location = /presence/beat'),
     });
     await this.balancer.open();
   }
@@ -106,8 +111,10 @@ export class SentinelNodes extends Nodes {
     this.servers = [this.redis];
 
     for (let n = 0; n < 2; n++) {
+      const [name] = said('redis.conf').split(' ');
+
       this.servers.push(await Redis.start({ args: [...args,
-        '--replicaof', '127.0.0.1', `${this.redis.port}`] }));
+        `--${name}`, '127.0.0.1', `${this.redis.port}`] }));
     }
 
     /* one after the other, for the ports */
@@ -117,7 +124,7 @@ export class SentinelNodes extends Nodes {
 
     this.client = await this.redis.client(this.#site.client);
     this.asker = await this.redis.client({ url:
-      `redis://127.0.0.1:${this.sentinels[2].port}` });
+      `redis://127.0.0.1:${this.sentinels[2].port}`, ...this.#site.asker });
 
     await until(async () => {
       const { replicas, peers } = await this.known();
@@ -134,11 +141,14 @@ export class SentinelNodes extends Nodes {
   }
 
   async way() {
-    const hosts = this.sentinels.map((s) => `127.0.0.1:${s.port}`);
+    const [, url] = /redis (.*?);/.exec(said('nginx.conf'));
 
-    return { lines: { redis:
-      `sentinel://${this.#site.login ?? ''}${hosts}/${MASTER}`,
-    ...this.#site.lines } };
+    return { lines: {
+      redis: url.replace('//', `//${this.#site.login ?? ''}`)
+        .replaceAll(/10\.0\.0\.(\d)/g, (_, n) =>
+          `127.0.0.1:${this.sentinels[n - 1].port}`),
+      ...this.#site.lines,
+    } };
   }
 
   /* Until there is another master, and all nodes follow the changes there. */
