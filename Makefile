@@ -38,9 +38,10 @@ NGINX_MAKE = $(MAKE) -s --no-print-directory -C $(TREE) -f objs/Makefile \
 .PHONY: all
 all: $(MODULE)  ## the module: build/ngx_http_presence_module.so
 
+# A running demo has the old file mapped: it is replaced, never written into.
 $(MODULE): $(TREE)/objs/Makefile FORCE
 	+@$(NGINX_MAKE) modules
-	@cmp -s $(BUILT) $@ || cp $(BUILT) $@
+	@cmp -s $(BUILT) $@ || cp --remove-destination $(BUILT) $@
 
 $(TREE)/objs/Makefile: config $(wildcard src/redis/scripts/*.lua) $(TREE)/asked
 	@[[ -d "$(NGINX_SRC)" ]] || { echo 'there is no nginx to build for: "make' \
