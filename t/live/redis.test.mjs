@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { scenario, zone } from './lib/nodes.mjs';
 import { SECOND } from './lib/scale.mjs';
-import { pass, until } from './lib/wait.mjs';
+import { now, pass, until } from './lib/wait.mjs';
 
 const names = (n, name = 'u') => Array.from({ length: n }, (_, i) => name + i);
 
@@ -221,6 +221,35 @@ scenario('a page says leave on one node and is loaded by another: no event',
         nodes.zone.leave_grace + SECOND);
 
       assert.equal(leave.member.reason, 'leave');
+    }
+  });
+
+
+/* A node asks for a session that it heard last by itself when the first beat of
+   it is missing: here that is just when the other node ends it. */
+scenario('a node asks as another one ends a session: it tells the same reason',
+  { count: 2 }, async (nodes) => {
+    const [a, b] = nodes.all;
+    const dashes = await nodes.dashboards();
+    const { interval, slack, leave_grace: grace } = nodes.zone;
+    const users = names(60);
+
+    await Promise.all(users.map(async (user, n) => {
+      await pass(5 * n);
+
+      const asked = now() + interval + slack;
+
+      await b.beat(user, { doc: 'd', seq: 1 });
+      await pass(asked - grace - now() + n % 12 - 8);
+      await a.beat(user, { doc: 'd', seq: 2, leave: true });
+    }));
+
+    for (const user of users) {
+      for (const dash of dashes) {
+        const { member } = await dash.waitForChange(user, 'leave', SECOND);
+
+        assert.equal(member.reason, 'leave', user);
+      }
     }
   });
 

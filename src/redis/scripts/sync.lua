@@ -74,7 +74,7 @@ if isnew and #ARGV == 13 then
     return { int(now), prior, prior, '' }
 end
 
-local put, ended, removed, lost, why, refused = {}, {}, {}, nil, nil, nil
+local put, ended, removed, lost, why = {}, {}, {}, nil, nil
 local out = fields.out
 local changed = speaks and not isnew
 
@@ -131,7 +131,6 @@ for i = 14, #ARGV, 2 do
                         or not fresh and sign <= gone + SLIGHT)
     then
         ended[#ended + 1] = id .. ' ' .. int(gone)
-        refused = fields.reason
     elseif cur and cur[NODE] ~= node and cur[SIGN] > sign then
         cur[ACTIVE] = math.max(cur[ACTIVE], now - f[3])
         put[id] = cur
@@ -255,9 +254,14 @@ elseif changed or said or news then
     what = 'session'
 end
 
-local rev, reason = prior, why or refused or ARGV[5]
+-- Where nothing is new the node may lag behind: it learns why things are as they
+-- are.
+
+local rev, reason = prior, fields.reason or ARGV[5]
 
 if what then
+
+    reason = why or ARGV[5]
 
     if what == 'enter' then
         reason = ARGV[5]
