@@ -5,6 +5,36 @@ use lib "$FindBin::Bin/lib";
 use Presence;
 use Test::Nginx::Socket 'no_plan';
 
+our $locations = <<'_EOC_';
+location /presence/ {
+    presence ZONE;
+    presence_user $arg_as;
+    presence_view $arg_see;
+}
+
+location = /metrics {
+    presence_metrics;
+}
+_EOC_
+
+# whatever Redis answers, beats go on, and so does Redis when it is well again
+
+our $trouble = <<'_EOC_';
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+AWAIT GET /metrics
+200 <any>presence_redis_up{zone="<~zone\d+>"} 1
+| <any>presence_redis_synced_total{zone="<~zone\d+>"} <~[1-9]\d*>
+| <any>
+
+POST /presence/beat?as=anna {"session":"tab"}
+200 <any>"recovered":null}
+
+GET /presence/users?as=anna&see=*&users=anna
+200 <any>"status":"online"<any>
+_EOC_
+
 no_long_string();
 run_tests();
 
@@ -171,3 +201,471 @@ presence_zone ZONE 1m {
     redis_password_file secret;
 }
 --- fails: presence_zone "ZONE" has a password in "redis" and a "redis_password_file" in http.conf:3
+
+
+=== an answer: WRONGPASS when it greets
+--- redis
+AUTH -WRONGPASS invalid username-password pair or user is disabled. once
+--- zone
+redis redis://user:pass@REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: WRONGPASS invalid username-password pair
+
+
+=== an answer: NOAUTH when it greets
+--- redis
+PING -NOAUTH Authentication required. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: NOAUTH Authentication required
+
+
+=== an answer: a database that is none
+--- redis
+SELECT -ERR DB index is out of range once
+--- zone
+redis redis://REDIS/99;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: ERR DB index is out of range
+
+
+=== an answer: LOADING when it greets
+--- redis
+PING -LOADING Redis is loading the dataset in memory once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: LOADING
+
+
+=== an answer: too many clients, and the end
+--- redis
+PING -ERR max number of clients reached close once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: ERR max number of clients reached
+
+
+=== an answer: it hangs up when it greets
+--- redis
+PING +P part close once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: \S
+
+
+=== an answer: it speaks another protocol
+--- redis
+PING HTTP/1.1 400 Bad Request once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: Protocol error
+
+
+=== an answer: it says more than it was asked
+--- redis
+PING +PONG\r\n+PONG\r\n+PONG once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer that was not asked for
+
+
+=== an answer: NOSCRIPT: the script is sent in full
+--- redis
+EVALSHA -NOSCRIPT No matching script. Please use EVAL. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: OOM
+--- redis
+sync -OOM command not allowed when used memory > 'maxmemory'. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: OOM command not allowed
+
+
+=== an answer: BUSY
+--- redis
+sync -BUSY Redis is busy running a script. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: BUSY
+
+
+=== an answer: READONLY, which a script tells in its own words
+--- redis
+sync -ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't write against a read only replica. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: .*READONLY
+
+
+=== an answer: LOADING in the middle
+--- redis
+sync -LOADING Redis is loading the dataset in memory once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: LOADING
+
+
+=== an answer: MASTERDOWN
+--- redis
+sync -MASTERDOWN Link with MASTER is down once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: MASTERDOWN
+
+
+=== an answer: MOVED
+--- redis
+sync -MOVED 1234 127.0.0.1:1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: MOVED 1234
+
+
+=== an answer: CROSSSLOT
+--- redis
+sync -CROSSSLOT Keys in request don't hash to the same slot once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: CROSSSLOT
+
+
+=== an answer: NOAUTH in the middle
+--- redis
+sync -NOAUTH Authentication required. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: NOAUTH
+
+
+=== an answer: NOPERM
+--- redis
+sync -NOPERM this user has no permissions to run the 'evalsha' command once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: NOPERM
+
+
+=== an answer: nil
+--- redis
+sync $-1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer of another kind
+
+
+=== an answer: a number
+--- redis
+sync :17 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer of another kind
+
+
+=== an answer: a list of numbers
+--- redis
+sync *4\r\n:1\r\n:2\r\n:3\r\n:4 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer of another kind
+
+
+=== an answer: a list of nothing
+--- redis
+sync *0 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer of another kind
+
+
+=== an answer: a record that is none
+--- redis
+sync *5\r\n$13\r\n1700000000000\r\n$1\r\n0\r\n$1\r\n1\r\n$0\r\n\r\n:1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: a list within a list, and so on
+--- redis
+sync *1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: No support for nested
+
+
+=== an answer: half an answer, and the end
+--- redis
+sync *4\r\n$13\r\n17000 part close once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: \S
+
+
+=== an answer: half an answer, and silence
+--- redis
+sync *4\r\n$13\r\n17000 part once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: \S
+
+
+=== an answer: a length beyond all bounds
+--- redis
+sync $99999999999999999999 part once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: \S
+
+
+=== an answer: the end in place of an answer
+--- redis
+sync +x part close once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: \S
+
+
+=== an answer: a node is answered with nonsense
+--- redis
+node :1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: a node is answered with an error
+--- redis
+node -OOM command not allowed when used memory > 'maxmemory'. once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: OOM
+
+
+=== an answer: where streams end: nonsense
+--- redis
+XREVRANGE +OK once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: who is there: an error
+--- redis
+ZSCAN -WRONGTYPE Operation against a key holding the wrong kind of value once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: what is left of a stream: nonsense
+--- redis
+XRANGE :1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves
+
+
+=== an answer: no more changes: UNBLOCKED
+--- redis
+XREAD -UNBLOCKED force unblock from blocking operation, instance state changed once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: UNBLOCKED
+
+
+=== an answer: changes are answered with a number
+--- redis
+XREAD :1 once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+does not serve: an answer of another kind
+
+
+=== an answer: changes that are none
+--- redis
+XREAD *2\r\n:1\r\n*2\r\n$3\r\nabc\r\n*1\r\n$1\r\nx once
+--- zone
+redis redis://REDIS;
+redis_timeout 300ms;
+interval 900ms;
+--- config eval: $::locations
+--- steps eval: $::trouble
+--- log
+redis "127\.0\.0\.1:\d+" serves

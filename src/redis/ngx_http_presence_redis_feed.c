@@ -355,6 +355,7 @@ ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
     }
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
+        || reply->element[0]->type != REDIS_REPLY_STRING
         || reply->element[1]->type != REDIS_REPLY_ARRAY)
     {
         if (reply->type == REDIS_REPLY_ERROR) {
@@ -878,8 +879,11 @@ ngx_http_presence_redis_feed_have_read(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (reply->type == REDIS_REPLY_ERROR) {
-        ngx_http_presence_redis_link_drop(link, reply->str);
+    if (reply->type != REDIS_REPLY_ARRAY && reply->type != REDIS_REPLY_NIL) {
+        ngx_http_presence_redis_link_drop(link,
+                                          reply->type == REDIS_REPLY_ERROR
+                                          ? reply->str
+                                          : "an answer of another kind");
         return;
     }
 

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_redis_reader.h"
 #include "ngx_http_presence_redis_sentinel.h"
 
 
@@ -352,6 +353,8 @@ ngx_http_presence_redis_link_attach(ngx_http_presence_redis_link_t *link,
     ac->ev.addWrite = ngx_http_presence_redis_link_add_write;
     ac->ev.delWrite = ngx_http_presence_redis_link_del_write;
     ac->ev.cleanup = ngx_http_presence_redis_link_cleanup;
+
+    ngx_http_presence_redis_reader_guard(ac);
 
     return NGX_OK;
 }

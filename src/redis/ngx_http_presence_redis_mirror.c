@@ -77,6 +77,8 @@ static void ngx_http_presence_redis_mirror_tell(
 static void ngx_http_presence_redis_mirror_refused(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync,
     redisReply *reply);
+static ngx_uint_t ngx_http_presence_redis_mirror_is_answer(
+    const redisReply *reply);
 static void ngx_http_presence_redis_mirror_lost(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync);
 static void ngx_http_presence_redis_mirror_apply(
@@ -712,6 +714,12 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     if (reply->type == REDIS_REPLY_ERROR) {
         ngx_http_presence_redis_mirror_refused(redis, sync, reply);
 
+    } else if (!ngx_http_presence_redis_mirror_is_answer(reply)) {
+        redis->counters.refused++;
+        redis->overflow = 1;
+        ngx_http_presence_redis_mirror_lost(redis, sync);
+        ngx_http_presence_redis_link_drop(link, "an answer of another kind");
+
     } else {
         redis->counters.synced++;
 
@@ -810,6 +818,27 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
 }
 
 
+/* now, revision before and after, ended sessions, and maybe the record */
+
+static ngx_uint_t
+ngx_http_presence_redis_mirror_is_answer(const redisReply *reply)
+{
+    ngx_uint_t  i;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 4) {
+        return 0;
+    }
+
+    for (i = 0; i < 4; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_STRING) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 /* what was said of the user goes along the next time */
 
 static void
@@ -838,8 +867,6 @@ ngx_http_presence_redis_mirror_lost(ngx_http_presence_redis_t *redis,
 }
 
 
-/* the answer: now, revision before and after, ended sessions, the record */
-
 static void
 ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_sync_t *sync, redisReply *reply)
@@ -850,10 +877,6 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     ngx_http_presence_user_t          *user;
     ngx_http_presence_zone_t          *zone;
     ngx_http_presence_redis_record_t   record;
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 4) {
-        return;
-    }
 
     time = ngx_http_presence_redis_record_number(reply->element[0]->str,
                                                  reply->element[0]->len, 0);
