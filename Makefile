@@ -150,6 +150,11 @@ browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real brow
 firefox: $(MODULE) $(NGINX) $(BUILD)/node/done  ## the same in Firefox ESR, if it is installed
 	@.ci/tap firefox '$(NODE_TEST)' t/live/extra/firefox.test.mjs
 
+.PHONY: random
+random: $(MODULE) $(NGINX) $(BUILD)/node/done  ## nodes with Redis against a model: SEEDS (10) of DURATION (60) seconds
+	@SEEDS=$(or $(SEEDS),10) DURATION=$(or $(DURATION),60) SEED=$(SEED) \
+	    .ci/tap random '$(NODE_TEST)' t/live/redis-random.test.mjs
+
 .PHONY: soak
 soak: $(MODULE) $(NGINX)  ## a hidden page for SOAK_MINUTES (15)
 	@.ci/tap soak '$(NODE_TEST)' t/live/extra/soak.test.mjs

@@ -333,7 +333,7 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
         }
     }
 
-    if (!told && !up) {
+    if (!told && why) {
         ngx_http_presence_redis_set_why(shared, why);
     }
 
