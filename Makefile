@@ -203,7 +203,7 @@ lint:  ## compilers' and analyzers' findings, and style
 .PHONY: clean
 clean:  ## what was built; what was downloaded stays
 	[[ ! -d $(BUILD) ]] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian \
-	    ! -name perl ! -name node ! -name js ! -name prometheus \
+	    ! -name perl ! -name node ! -name js ! -name prometheus ! -name php \
 	    -exec rm -rf {} +
 
 .PHONY: distclean

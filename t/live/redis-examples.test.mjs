@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { scenario } from './lib/nodes.mjs';
 import { SECOND } from './lib/scale.mjs';
@@ -26,6 +26,35 @@ function python({ redis }, lines) {
     { encoding: 'utf8', timeout: 20_000 });
 
   assert.equal(run.status, 0, run.stderr);
+
+  return JSON.parse(run.stdout);
+}
+
+
+/* PHP as .ci/deps has unpacked it, or an installed one with the extension. */
+const PHP = fileURLToPath(new URL('../../build/php/', import.meta.url));
+
+function findPhp() {
+  const unpacked = fs.existsSync(PHP)
+    ? fs.readdirSync(PHP, { recursive: true }).map((name) => PHP + name) : [];
+  const binary = unpacked.find((name) => /\/usr\/bin\/php\d[\d.]*$/.test(name));
+  const extension = unpacked.find((name) => name.endsWith('/redis.so'));
+  const command = binary && extension ? [binary, '-n', '-d',
+    `extension_dir=${path.dirname(extension)}`, '-d', 'extension=igbinary',
+    '-d', 'extension=redis'] : ['php'];
+  const run = spawnSync(command[0], [...command.slice(1), '-r',
+    'exit(class_exists("Redis") ? 0 : 1);'], { encoding: 'utf8' });
+
+  return run.status === 0 ? command : null;
+}
+
+function php({ redis }, [binary, ...options], lines) {
+  const script = `${examples('php')}\n$db = new Redis();\n`
+    + `$db->connect('127.0.0.1', ${redis.port});\n${lines}\n`;
+  const run = spawnSync(binary, [...options, '-r', script],
+    { encoding: 'utf8', timeout: 20_000 });
+
+  assert.equal(run.status, 0, `${run.stdout}${run.stderr}`);
 
   return JSON.parse(run.stdout);
 }
@@ -89,3 +118,41 @@ print(json.dumps(seen))`);
     ]);
     assert.ok(changes.every(({ v, user }) => v === '1' && user === 'ann'));
   });
+
+
+const command = findPhp();
+
+scenario('an application in PHP does the same', { count: 1,
+  skip: !command && 'there is no PHP with the extension "redis"' },
+async (nodes) => {
+  const [node] = nodes.all;
+
+  php(nodes, command, `presence_join($db, 'chat'); presence_join($db, 'chat');
+    echo 1;`);
+
+  await node.beat('ann');
+  await node.tab('zo%C3%AB/1', { session: 'tab-of-it' });
+  await until(async () => (await nodes.record('zo%C3%AB/1')).status === 'online'
+    && (await nodes.record('ann')).status === 'online', SECOND, 'both in Redis');
+  assert.deepEqual(php(nodes, command, `echo json_encode(array_map(
+    fn ($user) => presence_is_there($db, $user),
+    ['ann', 'nobody', 'zo%C3%AB/1']));`), [true, false, true]);
+  await node.beat('ann', { logout: true });
+  await until(async () => (await nodes.record('ann')).status === 'offline',
+    SECOND, 'the end in Redis');
+  assert.deepEqual(php(nodes, command,
+    `echo json_encode([presence_is_there($db, 'ann')]);`), [false]);
+
+  const changes = php(nodes, command, `$seen = [];
+    for ($n = 0; $n < 10 && count($seen) < 3; $n++) {
+        presence_follow($db, 'chat', "worker-" . $n % 2,
+            function ($change) use (&$seen) { $seen[] = $change; });
+    }
+    echo json_encode($seen);`);
+
+  assert.deepEqual(changes.filter(({ user }) => user === 'ann')
+    .map(({ v, type, was, status, reason }) => [v, type, was, status, reason]), [
+    ['1', 'enter', 'offline', 'online', 'beat'],
+    ['1', 'leave', 'online', 'offline', 'logout'],
+  ]);
+});

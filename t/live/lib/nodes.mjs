@@ -19,7 +19,9 @@ export const zone = {
 };
 
 export function scenario(title, site, body) {
-  test(title, { timeout: site.timeout ?? TIMEOUT }, async (t) => {
+  const { timeout = TIMEOUT, skip = false } = site;
+
+  test(title, { timeout, skip }, async (t) => {
     const nodes = new (site.Nodes ?? Nodes)(t, site);
     let failure = null;
 
