@@ -511,6 +511,14 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
         {
             ngx_http_presence_redis_mirror_write_session(redis, args, session,
                                                          2, now);
+
+        } else if (!session->ended) {
+
+            /* it may be this node's, and news of that be on their way */
+
+            p = ngx_cpymem(args->p, session->id, session->len);
+            ngx_http_presence_redis_mirror_add(args, p);
+            ngx_http_presence_redis_mirror_arg(args, "0 0 0 0 0 0 0 0 0 3");
         }
     }
 }

@@ -465,9 +465,9 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
         return;
     }
 
-    if (session->owner == 0
-        && life->last_sign > sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT)
-    {
+    /* two that take it for theirs do no harm, and that nobody does would */
+
+    if (session->owner == 0 && life->last_sign >= sign) {
         return;
     }
 

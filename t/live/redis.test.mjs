@@ -122,6 +122,39 @@ scenario('R28 beats of one tab alternate between the nodes: no event',
   });
 
 
+scenario('beats of one tab on two nodes at once, and late news: it is there',
+  { count: 2 }, async (nodes) => {
+    const [a, b] = nodes.all;
+    const quiet = { doc: 'd1' };
+
+    await a.beat('ann', { ...quiet, seq: 1 });
+    await until(async () => (await b.member('ann'))?.status === 'online',
+      SECOND, 'b knows of ann');
+
+    for (let n = 0; n < 10; n++) {
+
+      /* b hears of the change when it has heard the tab itself */
+      b.proxy.delay(60);
+      await a.beat('ann', { ...quiet, seq: 3 * n + 2, text: `text ${n}` });
+      await pass(10);
+      await b.beat('ann', { ...quiet, seq: 3 * n + 3 });
+      await until(async () => (await b.member('ann')).text === `text ${n}`,
+        SECOND, 'b knows of the text');
+      b.proxy.delay(0);
+
+      /* and says something else of ann */
+      await b.beat('ann', { session: 'ann-other', doc: 'd2', seq: n + 1,
+        text: `other ${n}` });
+      await until(async () => (await nodes.record('ann')).text === `other ${n}`,
+        SECOND, 'Redis knows of the other tab');
+
+      const record = await nodes.record('ann');
+
+      assert.deepEqual([record.sessions, !!record['s:ann-tab']], ['2', true]);
+    }
+  });
+
+
 scenario('R9 a node is killed: the silent go in time, who beats stays',
   { count: 3 }, async (nodes) => {
     const [a, b, c] = nodes.all;

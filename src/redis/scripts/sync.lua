@@ -7,8 +7,9 @@
 --       milliseconds to its end, groups, text, meta, dead nodes, user; then
 --       for each session of that node its id and "sign left active beat step
 --       missed leaving doc seq fresh": ages, and the time left, milliseconds.
---       "fresh" is 1 of what was heard just now, and 2 of the session that
---       said "logout", which is not there any more
+--       "fresh" is 1 of what was heard just now, 2 of the session that said
+--       "logout", which is not there any more, and 3 of one that the node takes
+--       for another's, of which it says no more
 
 local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND, WAIT
     = 1, 2, 4, 8, 16, 32, 128
@@ -67,10 +68,16 @@ local prior = fields.rev or '0'
 
 local known = tonumber(base)
 local distance = (known - tonumber(prior)) % 2^32
-local ahead = known > 0 and (prior == '0' or (distance > 0 and distance < 2^31))
-local speaks = isnew or (ahead and #ARGV > 13)
+local hears = false
 
-if isnew and #ARGV == 13 then
+for i = 15, #ARGV, 2 do
+    hears = hears or string.find(ARGV[i], ' [01]$') ~= nil
+end
+
+local ahead = known > 0 and (prior == '0' or (distance > 0 and distance < 2^31))
+local speaks = isnew or (ahead and hears)
+
+if isnew and not hears then
     return { int(now), prior, prior, '' }
 end
 
@@ -116,7 +123,7 @@ local function due(s) return s[LEAVING] == 1 and 'leave' or 'missed' end
 
 -- What the node says.  Who heard a session last owns it.
 
-local mine = {}
+local mine, mistaken = {}, false
 
 for i = 14, #ARGV, 2 do
     local id, f = ARGV[i], words(ARGV[i + 1])
@@ -127,6 +134,8 @@ for i = 14, #ARGV, 2 do
 
     if not mine[id] then
         out = table.concat({ node, int(now), id, int(f[8]), int(f[9]) }, ' ')
+    elseif f[10] == 3 then
+        mistaken = mistaken or (cur ~= nil and cur[NODE] == node)
     elseif not cur and (fresh and is_before_logout(id, f, sign)
                         or not fresh and sign <= gone + SLIGHT)
     then
@@ -356,7 +365,7 @@ end
 local ends = #ended > 0 and table.concat(ended, '\n') .. '\n' or ''
 local answer = { int(now), prior, rev, ends }
 
-local news_to_it = has(LOOK) or has(ALL) or prior ~= base or #ended > 0
+local news_to_it = mistaken or has(LOOK) or has(ALL) or prior ~= base or #ended > 0
 
 if what or news_to_it then
     local lines = {}

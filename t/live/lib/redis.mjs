@@ -129,6 +129,27 @@ export class Redis {
   #clients = [];
 }
 
+/* Writes to a socket so much later, and never before what came before. */
+function inOrder(socket) {
+  const waiting = [];
+
+  const write = () => {
+    const data = waiting.shift();
+
+    socket.destroyed || socket.write(data);
+  };
+
+  return (data, delay) => {
+    waiting.push(data);
+
+    if (delay || waiting.length > 1) {
+      setTimeout(write, delay);
+    } else {
+      write();
+    }
+  };
+}
+
 /* Between a node and Redis. */
 export class Proxy {
   static async start(to) {
@@ -193,22 +214,17 @@ export class Proxy {
       });
     }
 
-    client.on('data', (data) => {
-      if (this.#hold) {
-        setTimeout(() => server.destroyed || server.write(data), this.#hold);
-      } else {
-        server.write(data);
-      }
-    });
+    const up = inOrder(server);
+    const down = inOrder(client);
+
+    client.on('data', (data) => up(data, this.#hold));
     server.on('data', (data) => {
       if (this.#isTorn) {
         this.#isTorn = false;
         client.write(data.subarray(0, data.length >> 1),
           () => client.destroy());
-      } else if (this.#delay) {
-        setTimeout(() => client.destroyed || client.write(data), this.#delay);
       } else {
-        client.write(data);
+        down(data, this.#delay);
       }
     });
   }
