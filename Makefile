@@ -122,8 +122,13 @@ $(BUILD)/unit/redis_test: UNIT_PARTS := $(patsubst %, \
     src/redis/ngx_http_presence_redis_%.c,queue record share url)
 $(BUILD)/unit/redis_test: $(wildcard src/redis/*.[ch])
 
+# The answers of a cluster, as hiredis reads them.
+$(BUILD)/unit/slots_test: UNIT_PARTS := \
+    src/redis/ngx_http_presence_redis_slots.c -lhiredis
+$(BUILD)/unit/slots_test: $(wildcard src/redis/*.[ch])
+
 .PHONY: unit
-unit: $(UNIT)  ## rules, clock, wheel, diagnose, record, redis: t/unit
+unit: $(UNIT)  ## rules, clock, wheel, diagnose, record, redis, slots: t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js

@@ -760,7 +760,9 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
             return;
         }
 
-        end = ngx_http_presence_redis_patience_locked(zone, life.step);
+        user = session->user;
+        end = ngx_http_presence_redis_patience_locked(zone, user->id,
+                                                      user->len, life.step);
 
         if (verdict.gone && !life.leaving && end > now) {
             ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,

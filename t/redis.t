@@ -69,7 +69,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 presence_zone ZONE 1m {
     redis;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === another URL
@@ -77,7 +77,7 @@ presence_zone ZONE 1m {
 presence_zone ZONE 1m {
     redis http://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://", "sentinel://" or "unix:"; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://", "sentinel://", "cluster://" or "unix:"; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === TLS, which this hiredis has not
@@ -85,7 +85,7 @@ presence_zone ZONE 1m {
 presence_zone ZONE 1m {
     redis rediss://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": "rediss://" needs a hiredis with TLS, which this module is not built with: have a local proxy speak TLS, such as stunnel; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": "rediss://" needs a hiredis with TLS, which this module is not built with: have a local proxy speak TLS, such as stunnel; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === Sentinels that cannot be reached: beats go on
@@ -106,7 +106,28 @@ GET /presence/users?as=anna&see=*&users=anna
 presence_zone ZONE 1m {
     redis sentinel://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": after the Sentinels there is "/" and the name of the master; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": after the Sentinels there is "/" and the name of the master; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+
+
+=== a cluster that cannot be reached: beats go on
+--- zone
+    redis cluster://user:pass@127.0.0.1:1,127.0.0.1:2;
+    redis_timeout 100ms;
+    redis_connect_timeout 100ms;
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200 {"user":"anna",<any>
+
+GET /presence/users?as=anna&see=*&users=anna
+200 <any>"status":"online"<any>
+
+
+=== a database of a cluster, which has none
+--- http_config
+presence_zone ZONE 1m {
+    redis cluster://127.0.0.1:1/2;
+}
+--- fails: invalid "redis" in presence_zone "ZONE": a cluster has no databases, and nothing comes after its servers; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === one Sentinel's name that nobody knows

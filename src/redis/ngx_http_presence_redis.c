@@ -1,16 +1,22 @@
 #include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_redis_sentinel.h"
 
 
+static void ngx_http_presence_redis_set_up_locked(
+    ngx_http_presence_zone_t *zone, ngx_uint_t state,
+    ngx_http_presence_ms_t now);
+static ngx_http_presence_ms_t ngx_http_presence_redis_turn_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_ms_t now);
 static void ngx_http_presence_redis_set_why(
     ngx_http_presence_redis_shared_t *shared, const char *why);
 static char *ngx_http_presence_redis_string(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone, ngx_str_t *slot, ngx_uint_t *valid);
 static char *ngx_http_presence_redis_url(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone);
-static char *ngx_http_presence_redis_sentinels(ngx_conf_t *cf,
+static char *ngx_http_presence_redis_servers(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis);
 static char *ngx_http_presence_redis_resolve(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis, ngx_str_t *name);
@@ -277,7 +283,8 @@ ngx_http_presence_redis_keep_locked(ngx_http_presence_zone_t *zone,
 
         /* who owns which session is not known any more */
 
-        zone->sh->redis->resync = 1;
+        ngx_memset(zone->sh->redis->resync, 1,
+                   sizeof(zone->sh->redis->resync));
     }
 }
 
@@ -288,6 +295,12 @@ ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
 {
     if (zone->redis == NULL) {
         return NGX_OK;
+    }
+
+    ngx_memset(zone->redis->has, 1, sizeof(zone->redis->has));
+
+    if (zone->redis->url.cluster) {
+        return ngx_http_presence_redis_cluster_init_worker(zone->redis, cycle);
     }
 
     if (ngx_http_presence_redis_sentinel_init_worker(zone->redis, cycle)
@@ -314,22 +327,22 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
     zone = redis->zone;
 
     state = up ? NGX_HTTP_PRESENCE_REDIS_SERVES
-                   : NGX_HTTP_PRESENCE_REDIS_FAILS;
+               : NGX_HTTP_PRESENCE_REDIS_FAILS;
 
     now = ngx_http_presence_zone_lock(zone);
 
     shared = zone->sh->redis;
-    told = (shared->up == state);
 
-    if (!told) {
-        shared->up = state;
-        shared->changed = ngx_http_presence_zone_wall(zone, now);
-        shared->turned = 0;
+    if (redis->cluster) {
+        told = ngx_http_presence_redis_tell_shards_locked(redis, redis->has,
+                                                          state, now);
 
-        for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
-            if (shared->nodes[n].alive) {
-                shared->turned = now;
-            }
+    } else {
+        told = (shared->up == state);
+        ngx_http_presence_redis_set_up_locked(zone, state, now);
+
+        for (n = 0; !told && n < NGX_HTTP_PRESENCE_REDIS_SHARDS; n++) {
+            shared->turned[n] = ngx_http_presence_redis_turn_locked(zone, now);
         }
     }
 
@@ -357,6 +370,88 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
 }
 
 
+ngx_uint_t
+ngx_http_presence_redis_tell_shards_locked(ngx_http_presence_redis_t *redis,
+    const uint8_t *shards, ngx_uint_t state, ngx_http_presence_ms_t now)
+{
+    ngx_uint_t                         i, told, fails, serves;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = redis->zone->sh->redis;
+    told = 1;
+    fails = 0;
+    serves = 0;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (shards[i] && shared->ups[i] != state) {
+            shared->ups[i] = (uint8_t) state;
+            shared->turned[i] = ngx_http_presence_redis_turn_locked(
+                                                            redis->zone, now);
+            told = 0;
+        }
+
+        fails += (shared->ups[i] == NGX_HTTP_PRESENCE_REDIS_FAILS);
+        serves += (shared->ups[i] == NGX_HTTP_PRESENCE_REDIS_SERVES);
+    }
+
+    /* a cluster serves when all of its masters do */
+
+    if (fails) {
+        ngx_http_presence_redis_set_up_locked(redis->zone,
+                                          NGX_HTTP_PRESENCE_REDIS_FAILS, now);
+
+    } else if (serves == NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+        ngx_http_presence_redis_set_up_locked(redis->zone,
+                                         NGX_HTTP_PRESENCE_REDIS_SERVES, now);
+    }
+
+    return told;
+}
+
+
+static void
+ngx_http_presence_redis_set_up_locked(ngx_http_presence_zone_t *zone,
+    ngx_uint_t state, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = zone->sh->redis;
+
+    if (shared->up != state) {
+        shared->up = state;
+        shared->changed = ngx_http_presence_zone_wall(zone, now);
+    }
+}
+
+
+static ngx_http_presence_ms_t
+ngx_http_presence_redis_turn_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_ms_t now)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
+        if (zone->sh->redis->nodes[n].alive) {
+            return now;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_presence_redis_resync_locked(ngx_http_presence_redis_t *redis)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+        redis->zone->sh->redis->resync[i] |= redis->has[i];
+    }
+}
+
+
 void
 ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis)
 {
@@ -379,11 +474,11 @@ ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis)
 
     if (redis->overflow) {
         redis->overflow = 0;
-        shared->resync = 1;
+        ngx_http_presence_redis_resync_locked(redis);
     }
 
     if (redis->zone->place < NGX_HTTP_PRESENCE_MAX_WORKERS) {
-        ngx_http_presence_redis_mirror_load(redis,
+        ngx_http_presence_redis_cluster_load(redis,
                                        &shared->load[redis->zone->place]);
     }
 }
@@ -516,13 +611,14 @@ ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"redis\" in presence_zone \"%V\": %s; "
                            "use \"redis redis://HOST:PORT/DB;\", \"redis "
-                           "sentinel://HOST:PORT,HOST:PORT/MASTER/DB;\" or "
+                           "sentinel://HOST:PORT,HOST:PORT/MASTER/DB;\", "
+                           "\"redis cluster://HOST:PORT,HOST:PORT;\" or "
                            "\"redis unix:/PATH;\"", &zone->name, error);
         return NGX_CONF_ERROR;
     }
 
-    if (redis->url.master[0]) {
-        return ngx_http_presence_redis_sentinels(cf, redis);
+    if (redis->url.servers[0]) {
+        return ngx_http_presence_redis_servers(cf, redis);
     }
 
     len = sizeof("unix:") + ngx_max(sizeof(redis->url.host) + 2 * NGX_INT_T_LEN,
@@ -549,7 +645,7 @@ ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
 
 
 static char *
-ngx_http_presence_redis_sentinels(ngx_conf_t *cf,
+ngx_http_presence_redis_servers(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis)
 {
     u_char      *p;
@@ -557,19 +653,23 @@ ngx_http_presence_redis_sentinels(ngx_conf_t *cf,
     const char  *list, *s;
 
     p = ngx_pnalloc(cf->pool, sizeof(redis->url.master) + sizeof(" at ")
-                              + sizeof(redis->url.sentinels));
+                              + sizeof(redis->url.servers));
     if (p == NULL) {
         return NGX_CONF_ERROR;
     }
 
     redis->name.data = p;
-    redis->name.len = ngx_sprintf(p, "%s at %s", redis->url.master,
-                                  redis->url.sentinels)
-                      - p;
 
-    list = redis->url.sentinels;
+    if (redis->url.master[0]) {
+        p = ngx_sprintf(p, "%s at ", redis->url.master);
+    }
 
-    while (ngx_http_presence_redis_url_sentinel(&list, &s, &name.len)) {
+    p = ngx_sprintf(p, "%s", redis->url.servers);
+    redis->name.len = p - redis->name.data;
+
+    list = redis->url.servers;
+
+    while (ngx_http_presence_redis_url_next(&list, &s, &name.len)) {
         name.data = (u_char *) s;
 
         if (ngx_http_presence_redis_resolve(cf, redis, &name) != NGX_CONF_OK) {

@@ -49,6 +49,7 @@ typedef struct {
     uint8_t                           len;
     uint8_t                           alive;
     ngx_http_presence_ms_t            died;     /* monotonic time */
+    ngx_http_presence_ms_t            heard;    /* the same, of its last word */
 } ngx_http_presence_redis_node_t;
 
 
@@ -62,10 +63,18 @@ struct ngx_http_presence_redis_shared_s {
 
     ngx_http_presence_ms_t            offset;   /* Redis' time less wall */
     ngx_uint_t                        up;       /* the last that was logged */
-    ngx_http_presence_ms_t            turned;   /* when; 0: no other nodes */
     ngx_http_presence_ms_t            changed;  /* of "up", wall time */
-    ngx_uint_t                        filled;   /* from Redis at the start */
-    ngx_uint_t                        resync;   /* everybody has to be sent */
+
+    /* of each shard: was it filled at the start, are its users to be sent? */
+    uint8_t                           filled[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+    uint8_t                           resync[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+
+    /* when it went or came back; 0: there were no other nodes */
+    ngx_http_presence_ms_t            turned[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+
+    /* of a cluster: "up" and "offset" of each shard's master */
+    uint8_t                           ups[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+    ngx_http_presence_ms_t            offsets[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 
     ngx_http_presence_redis_counters_t  counters;
     ngx_http_presence_redis_load_t    load[NGX_HTTP_PRESENCE_MAX_WORKERS];
@@ -76,7 +85,11 @@ struct ngx_http_presence_redis_shared_s {
 
 
 typedef struct ngx_http_presence_feed_s  ngx_http_presence_feed_t;
+typedef struct ngx_http_presence_redis_cluster_s
+    ngx_http_presence_redis_cluster_t;
 
+
+/* one Redis; of a cluster a worker has one of these for each master */
 
 struct ngx_http_presence_redis_s {
     ngx_http_presence_zone_t         *zone;
@@ -98,6 +111,8 @@ struct ngx_http_presence_redis_s {
 
     /* of this worker */
     ngx_http_presence_redis_sentinel_t  *sentinel;
+    ngx_http_presence_redis_cluster_t  *cluster;    /* NULL: there is none */
+    uint8_t                           has[NGX_HTTP_PRESENCE_REDIS_SHARDS];
     ngx_http_presence_redis_link_t    mirror;
     ngx_http_presence_redis_queue_t   queue;
     ngx_event_t                       flush;
@@ -144,6 +159,14 @@ ngx_int_t ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
 void ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis,
     ngx_uint_t up, const char *why);
 
+/* the same of these shards of a cluster; were they told to be so? */
+ngx_uint_t ngx_http_presence_redis_tell_shards_locked(
+    ngx_http_presence_redis_t *redis, const uint8_t *shards, ngx_uint_t state,
+    ngx_http_presence_ms_t now);
+
+/* all users of its shards have to be sent, and looked at */
+void ngx_http_presence_redis_resync_locked(ngx_http_presence_redis_t *redis);
+
 /* adds up what this worker has counted, and says what waits in it */
 void ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis);
 
@@ -161,13 +184,19 @@ u_char *ngx_http_presence_redis_key(u_char *p,
      + sizeof(":{00}:changes:") + NGX_HTTP_PRESENCE_MAX_USER)
 
 #define ngx_http_presence_redis_shard(id, len)                                \
-    (ngx_crc32_long(id, len) % NGX_HTTP_PRESENCE_REDIS_SHARDS)
+    (ngx_crc32_long((u_char *) (id), len) % NGX_HTTP_PRESENCE_REDIS_SHARDS)
 
 /* a time of the presence clock from one of Redis', and the other way round */
 #define ngx_http_presence_redis_at(sh, time)                                  \
     ngx_http_presence_clock_at(&(sh)->clock, (time) - (sh)->redis->offset)
 #define ngx_http_presence_redis_time(sh, at)                                  \
     (ngx_http_presence_clock_wall(&(sh)->clock, at) + (sh)->redis->offset)
+
+/* from here on "offset" is that of the shard's master */
+#define ngx_http_presence_redis_clock_locked(r, shard)                        \
+    if ((r)->cluster) {                                                       \
+        (r)->zone->sh->redis->offset = (r)->zone->sh->redis->offsets[shard];  \
+    }
 
 /* by so much the time of one sign of life differs from call to call */
 #define NGX_HTTP_PRESENCE_REDIS_SLIGHT   100

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_redis_feed.h"
+#include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
@@ -8,6 +9,9 @@
 /* how long Redis waits for a change before it answers that there is none */
 #define NGX_HTTP_PRESENCE_REDIS_BLOCK   500
 #define NGX_HTTP_PRESENCE_REDIS_COUNT   "64"
+
+/* a cluster does not wait for several streams at once: it is asked for each */
+#define NGX_HTTP_PRESENCE_REDIS_POLL    150
 
 /* users looked at in one hold of the lock, and in one tick */
 #define NGX_HTTP_PRESENCE_REDIS_SLICE   64
@@ -31,13 +35,24 @@ typedef struct {
     unsigned                          active:1;
     unsigned                          orphans:1;    /* just those */
     unsigned                          extend:1;     /* with a full window */
+    ngx_http_presence_redis_t        *redis;
+    uint8_t                           shards[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 } ngx_http_presence_redis_walk_t;
 
 
+/* a question about one shard */
 typedef struct {
     ngx_http_presence_redis_call_t    call;
+    ngx_http_presence_redis_t        *redis;
+    ngx_http_presence_redis_reply_pt  handler;
     ngx_uint_t                        shard;
     ngx_uint_t                        round;
+    const char                       *command;
+    const char                       *what;
+    const char                       *two;
+    char                              one[2 * NGX_INT64_LEN + 2];
+    unsigned                          polls:1;
+    unsigned                          asking:1;     /* of another master */
 } ngx_http_presence_redis_ask_t;
 
 
@@ -46,6 +61,7 @@ struct ngx_http_presence_feed_s {
     ngx_http_presence_redis_phase_e   phase;
 
     ngx_http_presence_redis_call_t    beat;
+    ngx_int_t                         beat_shard;
     ngx_msec_t                        next_beat;
     ngx_msec_t                        since;        /* of the first answer */
     unsigned                          beating:1;    /* not answered yet */
@@ -58,11 +74,18 @@ struct ngx_http_presence_feed_s {
     unsigned                          stale:1;      /* it has to be filled */
 
     /* Redis' time from which on entries are news, and no history */
-    ngx_http_presence_ms_t            news;
+    ngx_http_presence_ms_t            news[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+
+    /* of a cluster: questions that are not answered, when to ask again, and
+       whether the last entry read of each stream is known to be there */
+    ngx_uint_t                        polls;
+    ngx_msec_t                        next_poll;
+    uint8_t                           checked[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 
     ngx_uint_t                        round;        /* of the filling */
     ngx_uint_t                        check;        /* of the streams */
     ngx_uint_t                        shard;
+    ngx_uint_t                        asked;
     ngx_uint_t                        answers;
     uint64_t                          cursor;
     uint64_t                          ids[NGX_HTTP_PRESENCE_REDIS_SHARDS][2];
@@ -76,6 +99,8 @@ struct ngx_http_presence_feed_s {
 };
 
 
+static void ngx_http_presence_redis_feed_lead(
+    ngx_http_presence_redis_t *redis, ngx_uint_t leads);
 static void ngx_http_presence_redis_feed_stop(
     ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_feed_beat(
@@ -83,12 +108,22 @@ static void ngx_http_presence_redis_feed_beat(
 static void ngx_http_presence_redis_feed_beaten(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_died(
+    ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_feed_fill(
     ngx_http_presence_redis_t *redis);
 static ngx_int_t ngx_http_presence_redis_feed_ask(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_reply_pt handler, ngx_uint_t shard,
     const char *command, const char *what, const char *one, const char *two);
+static ngx_int_t ngx_http_presence_redis_feed_send(
+    ngx_http_presence_redis_ask_t *ask, ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_feed_answered(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static ngx_int_t ngx_http_presence_redis_feed_redirected(
+    ngx_http_presence_redis_ask_t *ask, ngx_http_presence_redis_link_t *link,
+    redisReply *reply);
 static void ngx_http_presence_redis_feed_marked(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
@@ -97,6 +132,10 @@ static void ngx_http_presence_redis_feed_scan(
 static void ngx_http_presence_redis_feed_scanned(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_filled(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_news_locked(
+    ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_feed_ready(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_feed_down(
@@ -107,6 +146,11 @@ static void ngx_http_presence_redis_feed_checked(
 static void ngx_http_presence_redis_feed_read(
     ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_feed_have_read(
+    ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply);
+static void ngx_http_presence_redis_feed_poll(
+    ngx_http_presence_redis_t *redis);
+static void ngx_http_presence_redis_feed_polled(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
 static void ngx_http_presence_redis_feed_stream(
@@ -153,7 +197,8 @@ ngx_http_presence_redis_feed_init_worker(ngx_http_presence_redis_t *redis,
                                       ngx_http_presence_redis_feed_down,
                                       cycle->log);
 
-    feed->all.active = 0;
+    feed->all.redis = redis;
+    feed->orphans.redis = redis;
     feed->orphans.orphans = 1;
 
     redis->feed = feed;
@@ -166,12 +211,66 @@ void
 ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
     ngx_uint_t leads)
 {
-    ngx_uint_t                  resync, filled;
-    ngx_http_presence_feed_t   *feed;
-    ngx_http_presence_redis_t  *redis;
+    ngx_uint_t                          i;
+    ngx_http_presence_redis_t          *part;
+    ngx_http_presence_redis_cluster_t  *cluster;
 
-    redis = zone->redis;
+    cluster = zone->redis->cluster;
+
+    if (cluster == NULL) {
+        ngx_http_presence_redis_feed_lead(zone->redis, leads);
+        return;
+    }
+
+    ngx_http_presence_zone_lock(zone);
+    ngx_http_presence_redis_count_locked(zone->redis);
+    ngx_http_presence_zone_unlock(zone);
+
+    for (i = 0; i < cluster->nparts; i++) {
+        part = &cluster->parts[i]->redis;
+
+        ngx_http_presence_redis_feed_lead(part, leads
+                              && memchr(part->has, 1, sizeof(part->has)));
+    }
+}
+
+
+void
+ngx_http_presence_redis_feed_move(ngx_uint_t shard,
+    ngx_http_presence_redis_t *from, ngx_http_presence_redis_t *to)
+{
+    ngx_http_presence_feed_t  *feed;
+
+    feed = to->feed;
+
+    if (feed == NULL) {
+        return;
+    }
+
+    /* what was news is so still, when it was followed all the time */
+
+    feed->checked[shard] = 0;
+    feed->news[shard] = ngx_http_presence_redis_mirror_serves(from)
+                        ? from->feed->news[shard] : 0;
+
+    if (feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING) {
+        feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
+        feed->round++;
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_lead(ngx_http_presence_redis_t *redis,
+    ngx_uint_t leads)
+{
+    ngx_uint_t                         i, resync, filled;
+    ngx_http_presence_feed_t          *feed;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_redis_shared_t  *shared;
+
     feed = redis->feed;
+    zone = redis->zone;
 
     ngx_http_presence_zone_lock(zone);
     ngx_http_presence_redis_count_locked(redis);
@@ -206,13 +305,28 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
 
     ngx_http_presence_zone_lock(zone);
 
-    filled = zone->sh->redis->filled;
-    resync = zone->sh->redis->resync && !redis->refusing;
+    shared = zone->sh->redis;
+    filled = 1;
+    resync = 0;
 
-    if (resync) {
-        zone->sh->redis->resync = 0;
-        zone->sh->redis->counters.resyncs++;
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (!redis->has[i]) {
+            continue;
+        }
+
+        if (!shared->filled[i]) {
+            filled = 0;
+        }
+
+        if (shared->resync[i] && !redis->refusing) {
+            shared->resync[i] = 0;
+            feed->all.shards[i] = 1;
+            resync = 1;
+        }
     }
+
+    shared->counters.resyncs += resync;
 
     ngx_http_presence_zone_unlock(zone);
 
@@ -221,7 +335,9 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
         feed->all.from = 0;
     }
 
-    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_FOLLOWING && feed->stale) {
+    if (feed->phase == NGX_HTTP_PRESENCE_REDIS_FOLLOWING
+        && (feed->stale || !filled))
+    {
         feed->phase = NGX_HTTP_PRESENCE_REDIS_IDLE;
         feed->refill = 1;
         feed->stale = 0;
@@ -240,6 +356,15 @@ ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
 
     if (feed->phase == NGX_HTTP_PRESENCE_REDIS_SCANNING && !feed->scanning) {
         ngx_http_presence_redis_feed_scan(redis);
+    }
+
+    if (redis->cluster
+        && feed->phase == NGX_HTTP_PRESENCE_REDIS_FOLLOWING
+        && feed->link.state == NGX_HTTP_PRESENCE_REDIS_READY
+        && feed->polls == 0
+        && (ngx_msec_int_t) (ngx_current_msec - feed->next_poll) >= 0)
+    {
+        ngx_http_presence_redis_feed_poll(redis);
     }
 
     ngx_http_presence_redis_feed_walk(redis, &feed->all);
@@ -277,6 +402,7 @@ static void
 ngx_http_presence_redis_feed_beat(ngx_http_presence_redis_t *redis)
 {
     u_char                          *p, *key;
+    ngx_int_t                        shard;
     ngx_msec_t                       life;
     ngx_http_presence_feed_t        *feed;
     ngx_http_presence_zone_t        *zone;
@@ -305,13 +431,23 @@ ngx_http_presence_redis_feed_beat(ngx_http_presence_redis_t *redis)
     argv[2] = "2";
     len[2] = 1;
 
+    /* each master of a cluster is told, by way of the first of its shards */
+
+    shard = -1;
+
+    if (redis->cluster) {
+        shard = (u_char *) memchr(redis->has, 1, sizeof(redis->has))
+                - redis->has;
+    }
+
     key = feed->buffer;
-    p = ngx_http_presence_redis_key(key, redis, -1, "nodes", NULL, 0);
+    p = ngx_http_presence_redis_key(key, redis, shard, "nodes", NULL, 0);
     argv[3] = (char *) key;
     len[3] = p - key;
 
     key = p;
-    p = ngx_http_presence_redis_key(key, redis, -1, "node", self.id, self.len);
+    p = ngx_http_presence_redis_key(key, redis, shard, "node", self.id,
+                                    self.len);
     argv[4] = (char *) key;
     len[4] = p - key;
 
@@ -322,6 +458,7 @@ ngx_http_presence_redis_feed_beat(ngx_http_presence_redis_t *redis)
     len[6] = ngx_sprintf(number, "%M", life) - number;
 
     feed->beat.handler = ngx_http_presence_redis_feed_beaten;
+    feed->beat_shard = shard;
 
     if (ngx_http_presence_redis_link_call(&redis->mirror, &feed->beat, 7, argv,
                                           len)
@@ -340,8 +477,9 @@ ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
     ngx_uint_t                       i, sure, died;
     ngx_http_presence_feed_t        *feed;
     ngx_http_presence_zone_t        *zone;
-    ngx_http_presence_redis_t       *redis;
+    ngx_http_presence_redis_t       *redis, *to;
     ngx_http_presence_redis_node_t  *nodes;
+    ngx_http_presence_redis_error_e  error;
     uint8_t                          was[NGX_HTTP_PRESENCE_REDIS_NODES];
 
     redis = link->redis;
@@ -360,13 +498,25 @@ ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
     {
         if (reply->type == REDIS_REPLY_ERROR) {
 
+            /* it is on its way to another master; the others know as well */
+
+            if (ngx_http_presence_redis_cluster_turn(redis, feed->beat_shard,
+                                                     reply, &to)
+                != NGX_HTTP_PRESENCE_REDIS_PLAIN)
+            {
+                return;
+            }
+
             if (!redis->refusing) {
                 redis->refusing = 1;
                 ngx_http_presence_redis_tell(redis, 0, reply->str);
             }
 
-            if (ngx_http_presence_redis_error(reply)
-                != NGX_HTTP_PRESENCE_REDIS_REFUSED)
+            error = ngx_http_presence_redis_error(reply);
+
+            if (error != NGX_HTTP_PRESENCE_REDIS_REFUSED
+                && !(redis->cluster
+                     && error == NGX_HTTP_PRESENCE_REDIS_CLUSTER))
             {
                 ngx_http_presence_redis_link_drop(link, reply->str);
             }
@@ -403,6 +553,14 @@ ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
                               - ngx_http_presence_zone_wall(zone,
                                                         zone->sh->clock.now);
 
+    if (redis->cluster) {
+        for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+            if (redis->has[i]) {
+                zone->sh->redis->offsets[i] = zone->sh->redis->offset;
+            }
+        }
+    }
+
     nodes = zone->sh->redis->nodes;
 
     for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_NODES; i++) {
@@ -423,6 +581,23 @@ ngx_http_presence_redis_feed_beaten(ngx_http_presence_redis_link_t *link,
     }
 
     if (died) {
+        ngx_http_presence_redis_feed_died(redis);
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_died(ngx_http_presence_redis_t *redis)
+{
+    ngx_uint_t                          i;
+    ngx_http_presence_feed_t           *feed;
+    ngx_http_presence_redis_cluster_t  *cluster;
+
+    cluster = redis->cluster;
+
+    for (i = 0; i < (cluster ? cluster->nparts : 1); i++) {
+        feed = cluster ? cluster->parts[i]->redis.feed : redis->feed;
+
         feed->orphans.active = 1;
         feed->orphans.from = 0;
     }
@@ -445,11 +620,18 @@ ngx_http_presence_redis_feed_fill(ngx_http_presence_redis_t *redis)
     feed->phase = NGX_HTTP_PRESENCE_REDIS_MARKING;
     feed->refill = 1;
     feed->round++;
+    feed->asked = 0;
     feed->answers = 0;
 
     ngx_memzero(feed->ids, sizeof(feed->ids));
 
     for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (!redis->has[i]) {
+            continue;
+        }
+
+        feed->asked++;
 
         if (ngx_http_presence_redis_feed_ask(redis, &redis->mirror,
                                          ngx_http_presence_redis_feed_marked,
@@ -463,7 +645,7 @@ ngx_http_presence_redis_feed_fill(ngx_http_presence_redis_t *redis)
 }
 
 
-/* one question about one shard */
+/* one question about one shard; the handler does not free it */
 
 static ngx_int_t
 ngx_http_presence_redis_feed_ask(ngx_http_presence_redis_t *redis,
@@ -471,12 +653,8 @@ ngx_http_presence_redis_feed_ask(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_reply_pt handler, ngx_uint_t shard,
     const char *command, const char *what, const char *one, const char *two)
 {
-    u_char                         *p;
-    ngx_uint_t                      i;
     ngx_http_presence_feed_t       *feed;
     ngx_http_presence_redis_ask_t  *ask;
-    const char                     *argv[6];
-    size_t                          len[6];
 
     feed = redis->feed;
 
@@ -485,39 +663,150 @@ ngx_http_presence_redis_feed_ask(ngx_http_presence_redis_t *redis,
         return NGX_ERROR;
     }
 
-    ask->call.handler = handler;
+    ask->call.handler = ngx_http_presence_redis_feed_answered;
+    ask->redis = redis;
+    ask->handler = handler;
     ask->shard = shard;
     ask->round = (link == &feed->link) ? feed->check : feed->round;
+    ask->command = command;
+    ask->what = what;
+    ask->two = two;
+    ask->polls = (redis->cluster && link == &feed->link);
+    ask->asking = 0;
 
-    p = ngx_http_presence_redis_key(feed->buffer, redis, shard, what, NULL, 0);
+    ngx_cpystrn((u_char *) ask->one, (u_char *) one, sizeof(ask->one));
 
-    argv[0] = command;
-    argv[1] = (char *) feed->buffer;
-    argv[2] = one;
-    argv[3] = two;
-    argv[4] = "COUNT";
-    argv[5] = two ? "1" : "256";
-
-    if (two == NULL) {
-        argv[3] = argv[4];
-        argv[4] = argv[5];
-    }
-
-    for (i = 0; i < 6; i++) {
-        len[i] = ngx_strlen(argv[i]);
-    }
-
-    len[1] = p - feed->buffer;
-
-    if (ngx_http_presence_redis_link_call(link, &ask->call, two ? 6 : 5, argv,
-                                          len)
-        != NGX_OK)
-    {
+    if (ngx_http_presence_redis_feed_send(ask, link) != NGX_OK) {
         ngx_free(ask);
         return NGX_ERROR;
     }
 
+    feed->polls += ask->polls;
+
     return NGX_OK;
+}
+
+
+/* COMMAND KEY ONE [TWO] COUNT n, or XREAD COUNT n STREAMS KEY ONE */
+
+static ngx_int_t
+ngx_http_presence_redis_feed_send(ngx_http_presence_redis_ask_t *ask,
+    ngx_http_presence_redis_link_t *link)
+{
+    int                        argc;
+    u_char                    *p;
+    ngx_int_t                  i, key;
+    ngx_http_presence_feed_t  *feed;
+    const char                *argv[6];
+    size_t                     len[6];
+
+    feed = ask->redis->feed;
+    argc = 0;
+
+    argv[argc++] = ask->command;
+
+    if (ngx_strcmp(ask->command, "XREAD") == 0) {
+        argv[argc++] = "COUNT";
+        argv[argc++] = NGX_HTTP_PRESENCE_REDIS_COUNT;
+        argv[argc++] = "STREAMS";
+        key = argc++;
+        argv[argc++] = ask->one;
+
+    } else {
+        key = argc++;
+        argv[argc++] = ask->one;
+
+        if (ask->two) {
+            argv[argc++] = ask->two;
+        }
+
+        argv[argc++] = "COUNT";
+        argv[argc++] = ask->two ? "1" : "256";
+    }
+
+    p = ngx_http_presence_redis_key(feed->buffer, ask->redis, ask->shard,
+                                    ask->what, NULL, 0);
+
+    argv[key] = (char *) feed->buffer;
+
+    for (i = 0; i < argc; i++) {
+        len[i] = (i == key) ? (size_t) (p - feed->buffer)
+                            : ngx_strlen(argv[i]);
+    }
+
+    if (ask->asking) {
+        ngx_http_presence_redis_link_asking(link);
+    }
+
+    return ngx_http_presence_redis_link_call(link, &ask->call, argc, argv,
+                                             len);
+}
+
+
+static void
+ngx_http_presence_redis_feed_answered(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    ngx_int_t                       rc;
+    ngx_http_presence_redis_ask_t  *ask;
+
+    ask = (ngx_http_presence_redis_ask_t *) call;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+
+        rc = ngx_http_presence_redis_feed_redirected(ask, link, reply);
+
+        if (rc == NGX_OK) {
+            return;
+        }
+
+        if (rc == NGX_DECLINED) {
+            reply = NULL;
+        }
+    }
+
+    ask->redis->feed->polls -= ask->polls;
+
+    ask->handler(link, call, reply);
+
+    ngx_free(ask);
+}
+
+
+/* NGX_OK: asked of another master; NGX_DECLINED: there is no answer now */
+
+static ngx_int_t
+ngx_http_presence_redis_feed_redirected(ngx_http_presence_redis_ask_t *ask,
+    ngx_http_presence_redis_link_t *link, redisReply *reply)
+{
+    ngx_http_presence_redis_t  *to;
+
+    switch (ngx_http_presence_redis_cluster_turn(link->redis, ask->shard,
+                                                 reply, &to))
+    {
+    case NGX_HTTP_PRESENCE_REDIS_PLAIN:
+        return ask->redis->cluster
+               && ngx_http_presence_redis_error(reply)
+                  == NGX_HTTP_PRESENCE_REDIS_CLUSTER
+               ? NGX_DECLINED : NGX_ERROR;
+
+    case NGX_HTTP_PRESENCE_REDIS_ONCE:
+
+        if (!ask->asking) {
+            ask->asking = 1;
+
+            if (ngx_http_presence_redis_feed_send(ask, &to->mirror)
+                == NGX_OK)
+            {
+                return NGX_OK;
+            }
+        }
+
+        /* fall through */
+
+    default:
+        return NGX_DECLINED;
+    }
 }
 
 
@@ -525,19 +814,17 @@ static void
 ngx_http_presence_redis_feed_marked(ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply)
 {
-    ngx_uint_t                      shard, round;
+    ngx_uint_t                      i, shard, round;
     ngx_http_presence_feed_t       *feed;
     ngx_http_presence_zone_t       *zone;
     ngx_http_presence_redis_ask_t  *ask;
-
-    feed = link->redis->feed;
-    zone = link->redis->zone;
 
     ask = (ngx_http_presence_redis_ask_t *) call;
     shard = ask->shard;
     round = ask->round;
 
-    ngx_free(ask);
+    feed = ask->redis->feed;
+    zone = ask->redis->zone;
 
     if (round != feed->round
         || feed->phase != NGX_HTTP_PRESENCE_REDIS_MARKING)
@@ -558,19 +845,26 @@ ngx_http_presence_redis_feed_marked(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (++feed->answers < NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+    if (++feed->answers < feed->asked) {
         return;
     }
 
     ngx_http_presence_zone_lock(zone);
-    ngx_memcpy(zone->sh->redis->ids, feed->ids, sizeof(feed->ids));
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+        if (ask->redis->has[i]) {
+            zone->sh->redis->ids[i][0] = feed->ids[i][0];
+            zone->sh->redis->ids[i][1] = feed->ids[i][1];
+        }
+    }
+
     ngx_http_presence_zone_unlock(zone);
 
     feed->phase = NGX_HTTP_PRESENCE_REDIS_SCANNING;
     feed->shard = 0;
     feed->cursor = 0;
 
-    ngx_http_presence_redis_feed_scan(link->redis);
+    ngx_http_presence_redis_feed_scan(ask->redis);
 }
 
 
@@ -586,6 +880,17 @@ ngx_http_presence_redis_feed_scan(ngx_http_presence_redis_t *redis)
         < 2 * NGX_HTTP_PRESENCE_REDIS_ROOM)
     {
         return;     /* at the next tick */
+    }
+
+    while (feed->shard < NGX_HTTP_PRESENCE_REDIS_SHARDS
+           && !redis->has[feed->shard])
+    {
+        feed->shard++;
+    }
+
+    if (feed->shard == NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+        ngx_http_presence_redis_feed_filled(redis);
+        return;
     }
 
     ngx_sprintf(cursor, "%uL%Z", feed->cursor);
@@ -610,16 +915,12 @@ ngx_http_presence_redis_feed_scanned(ngx_http_presence_redis_link_t *link,
     ngx_uint_t                  round;
     const redisReply           *list;
     ngx_http_presence_feed_t   *feed;
-    ngx_http_presence_zone_t   *zone;
     ngx_http_presence_redis_t  *redis;
 
-    redis = link->redis;
-    feed = redis->feed;
-    zone = redis->zone;
-
+    redis = ((ngx_http_presence_redis_ask_t *) call)->redis;
     round = ((ngx_http_presence_redis_ask_t *) call)->round;
 
-    ngx_free(call);
+    feed = redis->feed;
 
     feed->scanning = 0;
 
@@ -653,37 +954,75 @@ ngx_http_presence_redis_feed_scanned(ngx_http_presence_redis_link_t *link,
                                                     reply->element[0]->str,
                                                     reply->element[0]->len, 0);
 
-    if (feed->cursor == 0
-        && ++feed->shard == NGX_HTTP_PRESENCE_REDIS_SHARDS)
-    {
-        ngx_http_presence_zone_lock(zone);
+    feed->shard += (feed->cursor == 0);
 
-        if (!zone->sh->redis->filled) {
-            zone->sh->redis->filled = 1;
+    ngx_http_presence_redis_feed_scan(redis);
+}
+
+
+static void
+ngx_http_presence_redis_feed_filled(ngx_http_presence_redis_t *redis)
+{
+    ngx_uint_t                         i;
+    ngx_http_presence_feed_t          *feed;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    feed = redis->feed;
+    zone = redis->zone;
+
+    ngx_http_presence_zone_lock(zone);
+
+    shared = zone->sh->redis;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (redis->has[i] && !shared->filled[i]) {
+            shared->filled[i] = 1;
 
             /* of what no node looks after, all have a full window from now */
 
             feed->orphans.extend = 1;
         }
-
-        feed->news = ngx_http_presence_redis_time(zone->sh,
-                                                  zone->sh->clock.now);
-
-        ngx_http_presence_zone_unlock(zone);
-
-        feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
-        feed->refill = 0;
-
-        ngx_http_presence_redis_link_open(&feed->link);
-
-        if (feed->link.state == NGX_HTTP_PRESENCE_REDIS_READY) {
-            ngx_http_presence_redis_feed_read(redis);
-        }
-
-        return;
     }
 
-    ngx_http_presence_redis_feed_scan(redis);
+    ngx_http_presence_redis_feed_news_locked(redis);
+
+    ngx_http_presence_zone_unlock(zone);
+
+    feed->phase = NGX_HTTP_PRESENCE_REDIS_FOLLOWING;
+    feed->refill = 0;
+
+    ngx_memset(feed->checked, 1, sizeof(feed->checked));
+
+    ngx_http_presence_redis_link_open(&feed->link);
+
+    if (feed->link.state == NGX_HTTP_PRESENCE_REDIS_READY
+        && redis->cluster == NULL)
+    {
+        ngx_http_presence_redis_feed_read(redis);
+    }
+}
+
+
+/* what comes from now on */
+
+static void
+ngx_http_presence_redis_feed_news_locked(ngx_http_presence_redis_t *redis)
+{
+    ngx_uint_t                   i;
+    ngx_http_presence_shared_t  *sh;
+
+    sh = redis->zone->sh;
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (redis->has[i]) {
+            ngx_http_presence_redis_clock_locked(redis, i);
+            redis->feed->news[i] = ngx_http_presence_redis_time(sh,
+                                                                sh->clock.now);
+        }
+    }
 }
 
 
@@ -718,8 +1057,14 @@ ngx_http_presence_redis_feed_ready(ngx_http_presence_redis_link_t *link)
 
     ngx_http_presence_zone_lock(zone);
     ngx_memcpy(feed->ids, zone->sh->redis->ids, sizeof(feed->ids));
-    feed->news = ngx_http_presence_redis_time(zone->sh, zone->sh->clock.now);
+    ngx_http_presence_redis_feed_news_locked(link->redis);
     ngx_http_presence_zone_unlock(zone);
+
+    if (link->redis->cluster) {
+        ngx_memzero(feed->checked, sizeof(feed->checked));
+        feed->next_poll = ngx_current_msec;
+        return;
+    }
 
     for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
 
@@ -742,6 +1087,8 @@ static void
 ngx_http_presence_redis_feed_down(ngx_http_presence_redis_link_t *link)
 {
     link->redis->feed->reading = 0;
+
+    ngx_http_presence_redis_cluster_lost(link->redis);
 }
 
 
@@ -754,13 +1101,11 @@ ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
     ngx_http_presence_feed_t   *feed;
     ngx_http_presence_redis_t  *redis;
 
-    redis = link->redis;
-    feed = redis->feed;
-
+    redis = ((ngx_http_presence_redis_ask_t *) call)->redis;
     shard = ((ngx_http_presence_redis_ask_t *) call)->shard;
     round = ((ngx_http_presence_redis_ask_t *) call)->round;
 
-    ngx_free(call);
+    feed = redis->feed;
 
     if (reply == NULL || round != feed->check
         || feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING)
@@ -769,7 +1114,7 @@ ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
     }
 
     if (reply->type != REDIS_REPLY_ARRAY) {
-        ngx_http_presence_redis_link_drop(link,
+        ngx_http_presence_redis_link_drop(&feed->link,
                                           reply->str ? reply->str : "no list");
         return;
     }
@@ -792,7 +1137,10 @@ ngx_http_presence_redis_feed_checked(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (++feed->answers == NGX_HTTP_PRESENCE_REDIS_SHARDS) {
+    if (redis->cluster) {
+        feed->checked[shard] = 1;
+
+    } else if (++feed->answers == NGX_HTTP_PRESENCE_REDIS_SHARDS) {
         ngx_http_presence_redis_feed_read(redis);
     }
 }
@@ -895,6 +1243,97 @@ ngx_http_presence_redis_feed_have_read(ngx_http_presence_redis_link_t *link,
 }
 
 
+/*
+ * What is new in each shard of a master.  Of one that has just come, or comes
+ * again after a connection was lost, first whether the last entry that was
+ * read is still there.
+ */
+
+static void
+ngx_http_presence_redis_feed_poll(ngx_http_presence_redis_t *redis)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_http_presence_feed_t  *feed;
+    ngx_http_presence_zone_t  *zone;
+    char                       id[2 * NGX_INT64_LEN + 2];
+
+    feed = redis->feed;
+    zone = redis->zone;
+
+    feed->next_poll = ngx_current_msec + NGX_HTTP_PRESENCE_REDIS_POLL;
+
+    ngx_http_presence_zone_lock(zone);
+    ngx_memcpy(feed->ids, zone->sh->redis->ids, sizeof(feed->ids));
+    ngx_http_presence_zone_unlock(zone);
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (!redis->has[i]) {
+            continue;
+        }
+
+        ngx_sprintf((u_char *) id, "%uL-%uL%Z", feed->ids[i][0],
+                    feed->ids[i][1]);
+
+        if (feed->checked[i]) {
+            rc = ngx_http_presence_redis_feed_ask(redis, &feed->link,
+                                         ngx_http_presence_redis_feed_polled,
+                                         i, "XREAD", "changes", id, NULL);
+
+        } else {
+            rc = ngx_http_presence_redis_feed_ask(redis, &feed->link,
+                                         ngx_http_presence_redis_feed_checked,
+                                         i, "XRANGE", "changes", id, "+");
+        }
+
+        if (rc != NGX_OK) {
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_presence_redis_feed_polled(ngx_http_presence_redis_link_t *link,
+    ngx_http_presence_redis_call_t *call, redisReply *reply)
+{
+    size_t                          i;
+    ngx_http_presence_feed_t       *feed;
+    ngx_http_presence_redis_ask_t  *ask;
+
+    ask = (ngx_http_presence_redis_ask_t *) call;
+    feed = ask->redis->feed;
+
+    if (reply == NULL || ask->round != feed->check || !feed->leads
+        || feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING
+        || !ask->redis->has[ask->shard])
+    {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_NIL) {
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        ngx_http_presence_redis_link_drop(&feed->link,
+                                          reply->type == REDIS_REPLY_ERROR
+                                          ? reply->str
+                                          : "an answer of another kind");
+        return;
+    }
+
+    /* there may be more of them */
+
+    feed->next_poll = ngx_current_msec;
+
+    for (i = 0; i < reply->elements; i++) {
+        ngx_http_presence_redis_feed_stream(ask->redis, reply->element[i]);
+    }
+}
+
+
 static void
 ngx_http_presence_redis_feed_stream(ngx_http_presence_redis_t *redis,
     const redisReply *stream)
@@ -938,6 +1377,8 @@ ngx_http_presence_redis_feed_stream(ngx_http_presence_redis_t *redis,
 
         self = &zone->sh->redis->self;
 
+        ngx_http_presence_redis_clock_locked(redis, shard);
+
         zone->sh->redis->ids[shard][0] = id[0];
         zone->sh->redis->ids[shard][1] = id[1];
 
@@ -952,7 +1393,7 @@ ngx_http_presence_redis_feed_stream(ngx_http_presence_redis_t *redis,
             continue;
         }
 
-        if ((ngx_http_presence_ms_t) id[0] >= redis->feed->news) {
+        if ((ngx_http_presence_ms_t) id[0] >= redis->feed->news[shard]) {
             ngx_http_presence_redis_peer_apply_locked(redis, &record,
                           ngx_http_presence_redis_at(zone->sh,
                                                      (int64_t) id[0]), now, 0);
@@ -1058,6 +1499,7 @@ ngx_http_presence_redis_feed_walk(ngx_http_presence_redis_t *redis,
         if (rc != NGX_AGAIN) {
             walk->active = 0;
             walk->extend = 0;
+            ngx_memzero(walk->shards, sizeof(walk->shards));
         }
     }
 }
@@ -1069,6 +1511,7 @@ ngx_http_presence_redis_feed_visit(void *data, ngx_http_presence_zone_t *zone,
 {
     ngx_http_presence_redis_walk_t *walk = data;
 
+    uint8_t                           *shards;
     ngx_uint_t                         flags;
     ngx_http_presence_ms_t             window;
     ngx_http_presence_session_t       *session;
@@ -1076,6 +1519,14 @@ ngx_http_presence_redis_feed_visit(void *data, ngx_http_presence_zone_t *zone,
 
     shared = zone->sh->redis;
     flags = NGX_HTTP_PRESENCE_REDIS_LOOK;
+
+    if (walk->redis->cluster) {
+        shards = walk->orphans ? walk->redis->has : walk->shards;
+
+        if (!shards[ngx_http_presence_redis_shard(user->id, user->len)]) {
+            return NGX_OK;
+        }
+    }
 
     if (walk->orphans) {
 

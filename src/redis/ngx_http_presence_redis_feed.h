@@ -15,6 +15,10 @@
 ngx_int_t ngx_http_presence_redis_feed_init_worker(
     ngx_http_presence_redis_t *redis, ngx_cycle_t *cycle);
 
+/* a shard of a cluster has gone from one master to another */
+void ngx_http_presence_redis_feed_move(ngx_uint_t shard,
+    ngx_http_presence_redis_t *from, ngx_http_presence_redis_t *to);
+
 /* at each tick of the sweep; does this worker lead? */
 void ngx_http_presence_redis_feed_tick(ngx_http_presence_zone_t *zone,
     ngx_uint_t leads);

@@ -248,6 +248,15 @@ ngx_http_presence_redis_link_call(ngx_http_presence_redis_link_t *link,
 }
 
 
+void
+ngx_http_presence_redis_link_asking(ngx_http_presence_redis_link_t *link)
+{
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_READY && !link->ac->err) {
+        (void) redisAsyncCommand(link->ac, NULL, NULL, "ASKING");
+    }
+}
+
+
 ngx_http_presence_redis_error_e
 ngx_http_presence_redis_error(const redisReply *reply)
 {
@@ -666,6 +675,10 @@ ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
 
     link->attempts++;
     link->turn++;
+
+    if (why != link->why) {
+        ngx_cpystrn((u_char *) link->why, (u_char *) why, sizeof(link->why));
+    }
 
     if (!link->quiet) {
         redis->counters.failures++;

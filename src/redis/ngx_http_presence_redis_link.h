@@ -128,6 +128,9 @@ ngx_int_t ngx_http_presence_redis_link_call(
     ngx_http_presence_redis_call_t *call, int argc, const char **argv,
     const size_t *len);
 
+/* the next call is let in where its slot is on the way to */
+void ngx_http_presence_redis_link_asking(ngx_http_presence_redis_link_t *link);
+
 ngx_http_presence_redis_error_e ngx_http_presence_redis_error(
     const redisReply *reply);
 

@@ -3,6 +3,7 @@
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
+#include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
 
@@ -50,7 +51,7 @@ static void ngx_http_presence_redis_mirror_down(
 static void ngx_http_presence_redis_mirror_flush(ngx_event_t *ev);
 static ngx_int_t ngx_http_presence_redis_mirror_send(
     ngx_http_presence_redis_t *redis, const u_char *id, size_t len,
-    uint32_t hash, unsigned flags, uint32_t since);
+    uint32_t hash, unsigned flags, uint32_t since, ngx_uint_t asking);
 static void ngx_http_presence_redis_mirror_write_locked(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
     ngx_http_presence_redis_sync_t *sync);
@@ -79,6 +80,9 @@ static void ngx_http_presence_redis_mirror_refused(
     redisReply *reply);
 static ngx_uint_t ngx_http_presence_redis_mirror_is_answer(
     const redisReply *reply);
+static ngx_uint_t ngx_http_presence_redis_mirror_redirected(
+    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync,
+    redisReply *reply);
 static void ngx_http_presence_redis_mirror_lost(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync);
 static void ngx_http_presence_redis_mirror_apply(
@@ -213,7 +217,14 @@ ngx_uint_t
 ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user)
 {
-    return ngx_http_presence_redis_mirror_serves(zone->redis)
+    ngx_http_presence_redis_t  *redis;
+
+    redis = ngx_http_presence_redis_cluster_of(zone->redis, user->id,
+                                               user->len);
+
+    return ngx_http_presence_redis_mirror_serves(redis)
+           && !ngx_http_presence_redis_cluster_is_torn(redis, user->id,
+                                                       user->len)
            && ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
                                                 user->id, user->len,
                                                 NGX_HTTP_PRESENCE_REDIS_LOOK);
@@ -248,11 +259,14 @@ ngx_http_presence_redis_look_locked(ngx_http_presence_zone_t *zone,
 
 ngx_http_presence_ms_t
 ngx_http_presence_redis_patience_locked(ngx_http_presence_zone_t *zone,
-    uint32_t step)
+    const u_char *id, size_t len, uint32_t step)
 {
+    ngx_uint_t              shard;
     ngx_http_presence_ms_t  turned;
 
-    turned = zone->sh->redis->turned;
+    shard = zone->redis->cluster ? ngx_http_presence_redis_shard(id, len) : 0;
+
+    turned = zone->sh->redis->turned[shard];
 
     return turned == 0 ? 0
                        : turned + zone->policy.slack
@@ -264,6 +278,8 @@ ngx_uint_t
 ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
     uint32_t hash, const u_char *id, size_t len, ngx_uint_t flags)
 {
+    redis = ngx_http_presence_redis_cluster_of(redis, id, len);
+
     if (redis->mirror.state != NGX_HTTP_PRESENCE_REDIS_READY
         || !ngx_http_presence_redis_queue_put(&redis->queue, hash, id, len,
                                               (unsigned) flags,
@@ -300,7 +316,7 @@ ngx_http_presence_redis_mirror_ready(ngx_http_presence_redis_link_t *link)
     /* what was under way when it was lost, or said since, is not known */
 
     ngx_http_presence_zone_lock(zone);
-    zone->sh->redis->resync = 1;
+    ngx_http_presence_redis_resync_locked(link->redis);
     ngx_http_presence_zone_unlock(zone);
 }
 
@@ -322,6 +338,8 @@ ngx_http_presence_redis_mirror_down(ngx_http_presence_redis_link_t *link)
     {
         redis->counters.dropped++;
     }
+
+    ngx_http_presence_redis_cluster_lost(redis);
 }
 
 
@@ -346,9 +364,13 @@ ngx_http_presence_redis_mirror_flush(ngx_event_t *ev)
         id = ngx_http_presence_redis_queue_take(&redis->queue, &hash, &len,
                                                 &flags);
 
-        if (ngx_http_presence_redis_mirror_send(redis, id, len, hash, flags,
-                                                since)
-            != NGX_OK)
+        if (ngx_http_presence_redis_cluster_of(redis, id, len) != redis) {
+            (void) ngx_http_presence_redis_mirror_put(redis, hash, id, len,
+                                                      flags);
+
+        } else if (ngx_http_presence_redis_mirror_send(redis, id, len, hash,
+                                                       flags, since, 0)
+                   != NGX_OK)
         {
             redis->counters.dropped++;
         }
@@ -359,7 +381,7 @@ ngx_http_presence_redis_mirror_flush(ngx_event_t *ev)
 static ngx_int_t
 ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     const u_char *id, size_t len, uint32_t hash, unsigned flags,
-    uint32_t since)
+    uint32_t since, ngx_uint_t asking)
 {
     ngx_int_t                        rc;
     ngx_http_presence_redis_args_t   args;
@@ -391,6 +413,10 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_count_locked(redis);
     ngx_http_presence_redis_mirror_write_locked(redis, &args, sync);
     ngx_http_presence_zone_unlock(redis->zone);
+
+    if (asking) {
+        ngx_http_presence_redis_link_asking(&redis->mirror);
+    }
 
     rc = ngx_http_presence_redis_link_call(&redis->mirror, &sync->call,
                                            args.argc, argv, lens);
@@ -475,7 +501,7 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
 
     flags = sync->flags & ~NGX_HTTP_PRESENCE_REDIS_FRESH;
 
-    if (ngx_http_presence_redis_patience_locked(zone,
+    if (ngx_http_presence_redis_patience_locked(zone, id.data, id.len,
                                                 (uint32_t) policy->max_interval)
         > now)
     {
@@ -641,7 +667,9 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
 
     if (!life.leaving) {
         left = ngx_max(left, ngx_http_presence_redis_patience_locked(zone,
-                                                             life.step)
+                                                         session->user->id,
+                                                         session->user->len,
+                                                         life.step)
                              - now);
     }
 
@@ -731,6 +759,9 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     } else {
         redis->counters.synced++;
 
+        ngx_http_presence_redis_cluster_answered(redis,
+                           ngx_http_presence_redis_shard(sync->id, sync->len));
+
         if (redis->eval) {
             redis->eval = 0;
             redis->counters.loads++;
@@ -795,6 +826,10 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
 {
     ngx_http_presence_redis_mirror_lost(redis, sync);
 
+    if (ngx_http_presence_redis_mirror_redirected(redis, sync, reply)) {
+        return;
+    }
+
     switch (ngx_http_presence_redis_error(reply)) {
 
     case NGX_HTTP_PRESENCE_REDIS_NO_SCRIPT:
@@ -808,6 +843,13 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
         return;
 
     case NGX_HTTP_PRESENCE_REDIS_CLUSTER:
+
+        if (redis->cluster) {
+            break;
+        }
+
+        /* fall through */
+
     case NGX_HTTP_PRESENCE_REDIS_ELSEWHERE:
         ngx_http_presence_redis_link_drop(&redis->mirror, reply->str);
         break;
@@ -844,6 +886,60 @@ ngx_http_presence_redis_mirror_is_answer(const redisReply *reply)
     }
 
     return 1;
+}
+
+
+/* the user's keys are elsewhere, or on their way to there */
+
+static ngx_uint_t
+ngx_http_presence_redis_mirror_redirected(ngx_http_presence_redis_t *redis,
+    ngx_http_presence_redis_sync_t *sync, redisReply *reply)
+{
+    unsigned                         flags;
+    ngx_http_presence_redis_t       *to;
+    ngx_http_presence_redis_turn_e   turn;
+
+    turn = ngx_http_presence_redis_cluster_turn(redis,
+                           ngx_http_presence_redis_shard(sync->id, sync->len),
+                           reply, &to);
+
+    flags = sync->flags & ~NGX_HTTP_PRESENCE_REDIS_CONTENT;
+
+    switch (turn) {
+
+    case NGX_HTTP_PRESENCE_REDIS_AGAIN:
+
+        (void) ngx_http_presence_redis_mirror_put(redis, sync->hash, sync->id,
+                                                  sync->len, flags);
+        return 1;
+
+    case NGX_HTTP_PRESENCE_REDIS_ONCE:
+
+        if (ngx_http_presence_redis_mirror_send(to, sync->id, sync->len,
+                                                sync->hash, flags,
+                                                sync->since, 1)
+            == NGX_OK)
+        {
+            return 1;
+        }
+
+        /* fall through */
+
+    case NGX_HTTP_PRESENCE_REDIS_LATER:
+
+        if (!ngx_http_presence_redis_queue_put(&redis->cluster->later,
+                                               sync->hash, sync->id,
+                                               sync->len, flags, sync->since))
+        {
+            redis->counters.dropped++;
+            redis->overflow = 1;
+        }
+
+        return 1;
+
+    default:
+        return 0;
+    }
 }
 
 
@@ -908,6 +1004,12 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     zone->sh->redis->offset = time
                               - (sync->wall
                                  + ngx_http_presence_zone_wall(zone, now)) / 2;
+
+    if (redis->cluster) {
+        zone->sh->redis->offsets[ngx_http_presence_redis_shard(sync->id,
+                                                               sync->len)]
+            = zone->sh->redis->offset;
+    }
 
     id.len = sync->len;
     id.data = sync->id;

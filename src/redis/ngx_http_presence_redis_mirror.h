@@ -53,7 +53,8 @@ ngx_http_presence_ms_t ngx_http_presence_redis_look_locked(
  * The time of its end; 0: there were no other nodes.
  */
 ngx_http_presence_ms_t ngx_http_presence_redis_patience_locked(
-    ngx_http_presence_zone_t *zone, uint32_t step);
+    ngx_http_presence_zone_t *zone, const u_char *id, size_t len,
+    uint32_t step);
 
 /* a user by name, who need not be in the zone; 0: the queue is full */
 ngx_uint_t ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,

@@ -224,11 +224,22 @@ ngx_http_presence_redis_peer_nodes_locked(ngx_http_presence_redis_t *redis,
 {
     size_t                             i;
     ngx_uint_t                         n;
+    ngx_http_presence_ms_t             mono, life;
     ngx_http_presence_redis_text_t     id;
     ngx_http_presence_redis_node_t    *node;
     ngx_http_presence_redis_shared_t  *shared;
 
     shared = redis->zone->sh->redis;
+    mono = redis->zone->sh->clock.mono;
+
+    /* of a cluster the word of one master is enough to be alive */
+
+    life = -1;
+
+    if (redis->cluster) {
+        life = (ngx_http_presence_ms_t)
+               ngx_http_presence_redis_life(redis->zone);
+    }
 
     for (i = 0; i < list->elements; i++) {
         id.data = list->element[i]->str;
@@ -250,10 +261,11 @@ ngx_http_presence_redis_peer_nodes_locked(ngx_http_presence_redis_t *redis,
 
         if (i < list->elements) {
             node->alive = 1;
+            node->heard = mono;
 
-        } else if (sure && node->alive) {
+        } else if (sure && node->alive && mono - node->heard > life) {
             node->alive = 0;
-            node->died = redis->zone->sh->clock.mono;
+            node->died = mono;
         }
     }
 }
@@ -801,6 +813,7 @@ ngx_http_presence_redis_peer_owner_locked(ngx_http_presence_redis_t *redis,
     node->len = (uint8_t) id->len;
     node->alive = 1;
     node->died = zone->sh->clock.mono;
+    node->heard = zone->sh->clock.mono;
 
     return oldest + 1;
 }

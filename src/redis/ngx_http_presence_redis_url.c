@@ -12,6 +12,10 @@ static const char *ngx_http_presence_redis_url_host(const char *s,
     const char *end, ngx_http_presence_redis_url_t *url);
 static const char *ngx_http_presence_redis_url_sentinels(const char *s,
     const char *end, ngx_http_presence_redis_url_t *url);
+static const char *ngx_http_presence_redis_url_cluster(const char *s,
+    const char *end, ngx_http_presence_redis_url_t *url);
+static const char *ngx_http_presence_redis_url_servers(const char *s,
+    const char *end, unsigned port, ngx_http_presence_redis_url_t *url);
 static const char *ngx_http_presence_redis_url_server(const char *s,
     const char *end, ngx_http_presence_redis_url_t *url);
 static int ngx_http_presence_redis_url_copy(char *to, size_t size,
@@ -48,6 +52,13 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
                      : ngx_http_presence_redis_url_sentinels(s, end, url);
     }
 
+    if (ngx_http_presence_redis_url_starts(&s, end, "cluster://")) {
+
+        error = ngx_http_presence_redis_url_login(&s, end, url);
+
+        return error ? error : ngx_http_presence_redis_url_cluster(s, end, url);
+    }
+
     if (ngx_http_presence_redis_url_starts(&s, end, "unix://")) {
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
@@ -75,8 +86,8 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
     } else if (!ngx_http_presence_redis_url_starts(&s, end, "unix:")) {
 
         if (!ngx_http_presence_redis_url_starts(&s, end, "redis://")) {
-            return "it begins with \"redis://\", \"sentinel://\" or "
-                   "\"unix:\"";
+            return "it begins with \"redis://\", \"sentinel://\", "
+                   "\"cluster://\" or \"unix:\"";
         }
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
@@ -181,10 +192,7 @@ static const char *
 ngx_http_presence_redis_url_sentinels(const char *s, const char *end,
     ngx_http_presence_redis_url_t *url)
 {
-    int          n;
-    char        *p;
-    size_t       left;
-    const char  *slash, *comma, *master, *error;
+    const char  *slash, *master, *error;
 
     slash = memchr(s, '/', end - s);
     master = slash ? slash + 1 : end;
@@ -193,40 +201,10 @@ ngx_http_presence_redis_url_sentinels(const char *s, const char *end,
         return "after the Sentinels there is \"/\" and the name of the master";
     }
 
-    p = url->sentinels;
-
-    for ( /* void */ ; s < slash; s = comma + 1) {
-
-        comma = memchr(s, ',', slash - s);
-
-        if (comma == NULL) {
-            comma = slash;
-        }
-
-        url->port = NGX_HTTP_PRESENCE_REDIS_SENTINEL_PORT;
-
-        error = ngx_http_presence_redis_url_server(s, comma, url);
-        if (error) {
-            return error;
-        }
-
-        left = url->sentinels + sizeof(url->sentinels) - p;
-
-        n = snprintf(p, left, "%s%s:%u", p > url->sentinels ? "," : "",
-                     url->host, url->port);
-
-        if (n < 0 || (size_t) n >= left) {
-            return "it has too many Sentinels";
-        }
-
-        p += n;
-    }
-
-    url->host[0] = '\0';
-    url->port = NGX_HTTP_PRESENCE_REDIS_PORT;
-
-    if (p == url->sentinels || slash[-1] == ',') {
-        return "it has no host, or one that is too long";
+    error = ngx_http_presence_redis_url_servers(s, slash,
+                                    NGX_HTTP_PRESENCE_REDIS_SENTINEL_PORT, url);
+    if (error) {
+        return error;
     }
 
     slash = memchr(master, '/', end - master);
@@ -249,8 +227,73 @@ ngx_http_presence_redis_url_sentinels(const char *s, const char *end,
 }
 
 
+static const char *
+ngx_http_presence_redis_url_cluster(const char *s, const char *end,
+    ngx_http_presence_redis_url_t *url)
+{
+    url->cluster = 1;
+
+    if (memchr(s, '/', end - s)) {
+        return "a cluster has no databases, and nothing comes after its "
+               "servers";
+    }
+
+    return ngx_http_presence_redis_url_servers(s, end,
+                                           NGX_HTTP_PRESENCE_REDIS_PORT, url);
+}
+
+
+/* one or more of them */
+
+static const char *
+ngx_http_presence_redis_url_servers(const char *s, const char *end,
+    unsigned port, ngx_http_presence_redis_url_t *url)
+{
+    int          n;
+    char        *p;
+    size_t       left;
+    const char  *comma, *error;
+
+    p = url->servers;
+
+    for ( ;; ) {
+
+        comma = memchr(s, ',', end - s);
+
+        url->port = port;
+
+        error = ngx_http_presence_redis_url_server(s, comma ? comma : end,
+                                                   url);
+        if (error) {
+            return error;
+        }
+
+        left = url->servers + sizeof(url->servers) - p;
+
+        n = snprintf(p, left, "%s%s:%u", p > url->servers ? "," : "",
+                     url->host, url->port);
+
+        if (n < 0 || (size_t) n >= left) {
+            return "it has too many servers";
+        }
+
+        if (comma == NULL) {
+            break;
+        }
+
+        p += n;
+        s = comma + 1;
+    }
+
+    url->host[0] = '\0';
+    url->port = NGX_HTTP_PRESENCE_REDIS_PORT;
+
+    return NULL;
+}
+
+
 int
-ngx_http_presence_redis_url_sentinel(const char **list, const char **s,
+ngx_http_presence_redis_url_next(const char **list, const char **s,
     size_t *len)
 {
     *s = *list;

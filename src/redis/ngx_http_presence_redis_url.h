@@ -3,6 +3,7 @@
  *
  *     redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
  *     sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/MASTER[/DB]
+ *     cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]
  *     unix:PATH
  *     unix://[[USER]:PASSWORD@]/PATH[?db=DB]
  *
@@ -27,12 +28,13 @@
 typedef struct {
     char      host[256];
     char      path[108];        /* of a socket; then there is no host */
-    char      sentinels[1024];  /* HOST:PORT,HOST:PORT; nor is there one now */
-    char      master[129];
+    char      servers[1024];    /* HOST:PORT,HOST:PORT; nor is there one now */
+    char      master[129];      /* the servers are Sentinels of it */
     char      user[129];
     char      password[513];
     unsigned  port;
     unsigned  db;
+    int       cluster;          /* the servers are of one */
 } ngx_http_presence_redis_url_t;
 
 
@@ -40,8 +42,8 @@ typedef struct {
 const char *ngx_http_presence_redis_url_parse(const char *s, size_t len,
     ngx_http_presence_redis_url_t *url);
 
-/* steps to the next one of the Sentinels; 0: there is none */
-int ngx_http_presence_redis_url_sentinel(const char **list, const char **s,
+/* steps to the next one of the servers; 0: there is none */
+int ngx_http_presence_redis_url_next(const char **list, const char **s,
     size_t *len);
 
 

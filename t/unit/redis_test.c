@@ -89,7 +89,7 @@ test_sentinel_url(void **state)
 
     for (i = 0; good[i].s; i++) {
         assert_null(parse(good[i].s, &url));
-        assert_string_equal(url.sentinels, good[i].sentinels);
+        assert_string_equal(url.servers, good[i].sentinels);
         assert_string_equal(url.master, good[i].master);
         assert_string_equal(url.user, good[i].user);
         assert_string_equal(url.password, good[i].password);
@@ -97,16 +97,25 @@ test_sentinel_url(void **state)
         assert_int_equal(url.db, good[i].db);
     }
 
+    assert_null(parse("cluster://u:p@h,[::1]:2", &url));
+    assert_string_equal(url.servers, "h:6379,[::1]:2");
+    assert_string_equal(url.user, "u");
+    assert_string_equal(url.password, "p");
+    assert_string_equal(url.host, "");
+    assert_string_equal(url.master, "");
+    assert_true(url.cluster);
+
     assert_null(parse("sentinel://h:1,[::1]:2/m", &url));
+    assert_false(url.cluster);
 
-    list = url.sentinels;
+    list = url.servers;
 
-    assert_true(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+    assert_true(ngx_http_presence_redis_url_next(&list, &s, &len));
     assert_memory_equal(s, "h:1", len);
-    assert_true(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+    assert_true(ngx_http_presence_redis_url_next(&list, &s, &len));
     assert_memory_equal(s, "[::1]:2", len);
     assert_int_equal(len, 7);
-    assert_false(ngx_http_presence_redis_url_sentinel(&list, &s, &len));
+    assert_false(ngx_http_presence_redis_url_next(&list, &s, &len));
 }
 
 
@@ -128,7 +137,9 @@ test_bad_url(void **state)
         "sentinel:///m", "sentinel://h", "sentinel://h/", "sentinel://h//1",
         "sentinel://h/m/x", "sentinel://h/m/1/2", "sentinel://h,/m",
         "sentinel://,h/m", "sentinel://h,,i/m", "sentinel://h:0/m",
-        "sentinel://u@h/m", NULL
+        "sentinel://u@h/m", "cluster://", "cluster://h/0", "cluster://h,",
+        "cluster://,h", "cluster://h,,i", "cluster://h:0", "cluster://h,i:x",
+        "cluster://u@h", NULL
     };
 
     for (i = 0; bad[i]; i++) {
