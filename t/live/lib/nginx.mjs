@@ -180,9 +180,13 @@ export class Nginx {
     const workers = this.workers(old);
 
     process.kill(old, 'SIGUSR2');
-    await until(() => this.master && this.master !== old, START,
-      'pid of the new master');
-    await this.#untilWorkers(this.master);
+
+    /* while it is written anew the file may be empty, or not there */
+    const fresh = await until(() => [this.master].find(
+      (pid) => pid && pid !== old && isAlive(pid)), START,
+    'pid of the new master');
+
+    await this.#untilWorkers(fresh);
     process.kill(old, 'SIGWINCH');
     await until(() => !workers.some(isAlive), START,
       'workers of the old master gone');
