@@ -217,3 +217,42 @@ AWAIT GET /metrics
 \[notice\] .* presence flow zone="zone\d+" stage=queued user="anna" session="tab" seq=-1 redis=up request=[0-9a-f]{32}
 \[notice\] .* presence flow zone="zone\d+" stage=mirrored user="anna" session="tab" seq=-1 result=OOM took=\d+ request=-
 \[notice\] .* presence flow zone="zone\d+" stage=mirrored user="anna" session="tab" seq=1 result=ok took=\d+ request=-
+
+
+=== a late beat: one line at info, with its evidence
+--- zone
+interval 50ms;
+max_interval 50ms;
+misses 100;
+slack 0;
+--- steps
+POST /presence/beat?as=anna {"session":"tab","doc":"d","seq":1}
+200
+
+AWAIT GET /presence/users?users=anna&as=admin&see=*
+200 <any>"missed":<~[3-9]|\d\d>,<any>
+
+POST /presence/beat?as=anna {"session":"tab","doc":"d","seq":4,"visible":false,"diag":{"fired":"retry","failed":2,"error":"timeout","drift_ms":3,"hidden_ms":4,"frozen_ms":5,"slept_ms":6,"since_ms":7,"wall_ms":8}}
+200
+--- log
+\[info\] .* presence late zone="zone\d+" user="anna" session="tab" seq=4 gap=\d+ due=50 deaf=\d+ missed=\d+ cause=network hole=2 failed=2 error=timeout drift=3 hidden=4 frozen=5 slept=6 fired=retry visible=0 request=[0-9a-f]{32},
+
+
+=== a late beat of a raised user: at notice
+--- zone
+interval 50ms;
+max_interval 50ms;
+misses 2;
+slack 0;
+--- config eval: $::raised
+--- steps
+POST /presence/beat?as=somebody {"session":"tab"}
+200
+
+AWAIT GET /presence/users?users=somebody&as=somebody
+200 <any>"status":"offline",<any>
+
+POST /presence/beat?as=somebody {"session":"tab"}
+200 <any>"recovered":{<any>
+--- log
+\[notice\] .* presence late zone="zone\d+" user="somebody" session="tab" seq=-1 gap=\d+ due=50 deaf=\d+ missed=2 cause=unknown hole=-1 failed=0 error=- drift=0 hidden=0 frozen=0 slept=0 fired=- visible=1 request=
