@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { scrape } from './metrics.mjs';
+import { commands, run, verdicts } from './runbook.mjs';
 import { until } from './wait.mjs';
 import { text } from './wire.mjs';
 
@@ -62,6 +63,13 @@ export async function late(scene, beats, cause, { gap, ms, user = 'ann' }) {
 
   assert.match(story, new RegExp(`^"${user}" [^\n]*: ${cause}, for `));
   assert.match(story, new RegExp(` LATE: ${cause}[,\n]`));
+
+  /* and an operator who knows no more than the runbook */
+  const [ask] = commands('People who are there are shown as offline');
+  const { said } = await run(ask, { nginx: scene.nginx, user });
+
+  assert.ok(said.split('\n')[0].includes(`: ${cause}, for ${verdicts[cause]}`),
+    said);
 
   const metrics = await scrape(wire);
 
