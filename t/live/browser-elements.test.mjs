@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { checkBoth } from './lib/axe.mjs';
+import { checkAll } from './lib/axe.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { Pages } from './lib/pages.mjs';
 
@@ -60,7 +60,7 @@ test('board: each state of it, and no finding of axe', { timeout: 480_000 },
     const findings = [];
     const look = async (what) => {
       await drawn(page);
-      findings.push(...await checkBoth(page, what));
+      findings.push(...await checkAll(page, what));
     };
 
     await page.waitForSelector('.empty');
@@ -432,7 +432,7 @@ test('status: choosing, expiry, note, connection, and no finding of axe',
 
     await drawn(page);
     assert.equal(await own.locator('.state').textContent(), 'Not connected');
-    findings.push(...await checkBoth(page, 'stopped'));
+    findings.push(...await checkAll(page, 'stopped'));
     await own.getByRole('button', { name: 'Connect' }).click();
     assert.equal(await page.evaluate(() => presence.started), 1);
 
@@ -440,7 +440,7 @@ test('status: choosing, expiry, note, connection, and no finding of axe',
     await drawn(page);
     assert.equal(await own.locator('.state').textContent(), 'Online');
     assert.equal(await own.locator('.mark').textContent(), 'Connected');
-    findings.push(...await checkBoth(page, 'online'));
+    findings.push(...await checkAll(page, 'online'));
 
     await own.locator('label', { hasText: 'Busy' }).click();
     assert.deepEqual(await asked(1), { status: 'busy', until: null });
@@ -489,7 +489,7 @@ test('status: choosing, expiry, note, connection, and no finding of axe',
     });
     await drawn(page);
     assert.equal(await own.locator('.state').textContent(), 'Offline');
-    findings.push(...await checkBoth(page, 'retrying'));
+    findings.push(...await checkAll(page, 'retrying'));
 
     await page.evaluate(() => {
       presence.answer();
@@ -503,7 +503,7 @@ test('status: choosing, expiry, note, connection, and no finding of axe',
 
     await menu.getByRole('button', { expanded: false }).click();
     await drawn(page);
-    findings.push(...await checkBoth(page, 'menu'));
+    findings.push(...await checkAll(page, 'menu'));
     await page.keyboard.press('Escape');
     assert.equal(await menu.locator('form').isVisible(), false);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'menu');

@@ -18,19 +18,21 @@ export async function check(page) {
       + failureSummary.replace(/\s+/g, ' ')));
 }
 
-/* The same in a wide window in light and in a narrow one in dark. */
-export async function checkBoth(page, what = '') {
+/* The same in light and in dark, in a wide window and in a narrow one. */
+export async function checkAll(page, what = '') {
   const findings = [];
 
-  for (const [colorScheme, width, height] of [['dark', 390, 844],
-    ['light', 1280, 900]]) {
-    await page.emulateMedia({ colorScheme });
+  for (const [width, height] of [[390, 844], [1280, 900]]) {
     await page.setViewportSize({ width, height });
-    await page.evaluate(() => new Promise((done) => {
-      requestAnimationFrame(() => requestAnimationFrame(done));
-    }));
-    findings.push(...(await check(page)).map(
-      (finding) => `${what} ${colorScheme} ${width}: ${finding}`));
+
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      await page.evaluate(() => new Promise((done) => {
+        requestAnimationFrame(() => requestAnimationFrame(done));
+      }));
+      findings.push(...(await check(page)).map(
+        (finding) => `${what} ${colorScheme} ${width}: ${finding}`));
+    }
   }
 
   return findings;
