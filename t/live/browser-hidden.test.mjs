@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { Chromium } from './lib/chromium.mjs';
+import { explained, TOLD } from './lib/told.mjs';
 import { SOON, visits, zone } from './lib/visit.mjs';
 import { pass } from './lib/wait.mjs';
 
@@ -34,13 +35,16 @@ const untilSlowed = (tab) => tab.until(
   () => Date.now() - globalThis.ticked > 3000, 2 * SOON,
   'the timers of a hidden page are slowed');
 
-for (const [how, page, presence, ticker] of [
-  ['', 'agent.html', {}, 'worker'],
+for (const [how, page, presence, ticker, firing] of [
+  ['', 'agent.html', {}, 'worker', /^(worker|ping|timer)$/],
   [' without blobs, by the worker\'s own URL', 'blobless/agent.html',
-    { worker: '/js/src/worker.js' }, 'worker'],
-  [' without workers, by the stream', 'workerless/agent.html', {}, 'page'],
+    { worker: '/js/src/worker.js' }, 'worker', /^(worker|ping|timer)$/],
+  [' by the worker alone', 'agent.html', { stream: false }, 'worker',
+    /^(worker|timer)$/],
+  [' without workers, by the stream', 'workerless/agent.html', {}, 'page',
+    /^(ping|timer)$/],
 ]) {
-  visit(`a hidden tab beats on${how}`, {}, async (visit) => {
+  visit(`a hidden tab beats on${how}`, { server: TOLD }, async (visit) => {
     const tab = await visit.agent(presence, { page });
 
     await hide(visit, tab);
@@ -55,6 +59,15 @@ for (const [how, page, presence, ticker] of [
     assert.equal(visit.beats.all().at(-1).diag.ticker, ticker);
     assert.deepEqual(visit.dash.kinds('ann'), ['enter'], visit.story());
     await visit.assertNeverOffline();
+
+    /* and its beats explain themselves, to whoever looks at the trace */
+    const fired = await explained(visit.scene, visit.beats,
+      { due: zone.max_interval, slack: zone.slack });
+
+    visit.scene.t.diagnostic(`fired by: ${JSON.stringify(fired)}`);
+    assert.deepEqual(Object.keys(fired)
+      .filter((what) => !firing.test(what) && what !== 'hidden'), []);
+    assert.ok(Object.values(fired).reduce((a, b) => a + b) >= BEATS / 2);
   });
 }
 

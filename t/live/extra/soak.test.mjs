@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 
 import { Chromium } from '../lib/chromium.mjs';
+import { explained, TOLD } from '../lib/told.mjs';
 import { dropIn, visits } from '../lib/visit.mjs';
 import { pass } from '../lib/wait.mjs';
 
@@ -29,7 +30,7 @@ const PAGES = {
 visit(`hidden for ${MINUTES} minutes: never offline`,
   {
     zone, timeout: (MINUTES + 3) * MINUTE,
-    server: Object.keys(PAGES)
+    server: TOLD + Object.keys(PAGES)
       .map((user) => dropIn(`/soak/${user}/`, { user })).join(''),
   }, async (visit) => {
     const tabs = {};
@@ -51,9 +52,12 @@ visit(`hidden for ${MINUTES} minutes: never offline`,
         .map((beat) => beat.at), Date.now()];
       const gaps = times.slice(1).map((at, n) => at - times[n]);
       const { status } = await visit.member(user);
+      const fired = await explained(visit.scene, visit.beats,
+        { user, due: zone.max_interval, slack: zone.slack });
 
       visit.scene.t.diagnostic(`${user}: ${gaps.length - 1} beats, longest gap `
-        + `${Math.max(...gaps)} ms, ${status}, changes `
+        + `${Math.max(...gaps)} ms, fired by ${JSON.stringify(fired)}, `
+        + `${status}, changes `
         + visit.dash.of(user).map((change) =>
           `${change.type} ${change.member.status} missed `
           + `${change.member.missed} ${change.member.reason}`).join(', '));

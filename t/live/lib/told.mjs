@@ -80,6 +80,46 @@ export async function late(scene, beats, cause, { gap, ms, user = 'ann' }) {
   return line;
 }
 
+/* A hidden page's beats explain themselves: the trace says of each what fired
+   it, as it said itself, and that the next may be as long in coming as a
+   hidden page's may; none is missing, and no silence is without a cause.
+   Returns how many were fired by what. */
+export async function explained(scene, beats, { user = 'ann', due, slack }) {
+  const { sessions } = await traceOf(scene.newWire('h1'), user);
+  const traced = sessions.flatMap((session) => session.beats);
+  const logged = beats.all({ status: 200 });
+  const fired = {};
+
+  assert.ok(traced.length > 1, JSON.stringify(sessions));
+
+  for (const [n, beat] of traced.entries()) {
+    const what = JSON.stringify(beat);
+    const itself = logged.find(({ at, diag }) => Math.abs(at - beat.at) < 200
+      && diag?.fired === beat.fired);
+
+    assert.equal(beat.kind, 'beat', what);
+    assert.ok(itself, `${what} as in ${beats.story()}`);
+    assert.equal(itself.visible, beat.visible, what);
+    assert.equal(beat.hole, 0, what);
+    assert.notEqual(beat.cause, 'unknown', what);
+
+    if (!beat.visible) {
+      /* kept to one in 64 */
+      assert.ok(Math.abs(beat.due_ms - due) <= due / 64, what);
+    }
+
+    /* the newest is first: the one after said when this is due */
+    assert.ok(beat.cause !== null || n === traced.length - 1
+      || beat.gap_ms <= traced[n + 1].due_ms + slack, what);
+
+    if (!beat.visible) {
+      fired[beat.fired] = (fired[beat.fired] ?? 0) + 1;
+    }
+  }
+
+  return fired;
+}
+
 /* The same of one who was called gone meanwhile: "silence" is the cause that
    was told then, and the beat that came back knows better. */
 export async function recovered(scene, beats, cause, { silence, ...rest }) {
