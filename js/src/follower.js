@@ -95,18 +95,19 @@ export class Follower {
   /** Why was there no stream?  EventSource does not tell; a HEAD does. */
   async #why(failure) {
     const env = this.#env;
-    let { status, headers } = failure ?? {};
-    if (status === undefined) {
+    let response = failure;
+    if (!response) {
       const abort = new AbortController();
       const timer = env.setTimeout(() => abort.abort(), this.#timeout);
       try {
-        ({ status, headers } = await this.#transport.request(this.#path(), { method: 'HEAD', signal: abort.signal }));
+        response = await this.#transport.request(this.#path(), { method: 'HEAD', signal: abort.signal });
       } catch { /* no connection: then as any other failure */ }
       env.clearTimeout(timer);
     }
+    const { status, headers } = response ?? {};
     this.#host.note(`failed: ${status || 'no connection'}`);
     if (status !== 401 && status !== 403) return retryAfter(headers?.get('Retry-After'), env.now());
-    if (this.#transport.renew()) return 0;
+    if (this.#transport.renew(response)) return 0;
     // Where beats are allowed their answers decide, and this is asked rarely.
     return this.#host.denied(status) ? -1 : 60000;
   }

@@ -493,7 +493,7 @@ export class Presence extends EventTarget {
     const status = response?.status ?? 0;
     const problem = response && !response.ok && content?.type ? content : null;
     const refused = status === 401 || status === 403;
-    const renewed = refused && this.#transport.renew();
+    const renewed = refused && this.#transport.renew(response);
     if (refused && !renewed) {
       this.#flight = null;
       this.#deny(status, problem);

@@ -7,7 +7,7 @@ export class FetchSource {
   readyState = 0;
   /** @type {(() => void)|undefined} */
   onopen;
-  /** @type {((failure: {status: number, headers?: Headers}) => void)|undefined} */
+  /** @type {((failure: Response|{status: number}) => void)|undefined} */
   onerror;
 
   #abort = new AbortController(); #listeners = {};
@@ -38,7 +38,7 @@ export class FetchSource {
     } catch { /* the connection broke */ }
     if (this.readyState === 2) return;
     this.close();
-    this.onerror?.({ status: response?.status ?? 0, headers: response?.headers });
+    this.onerror?.(response ?? { status: 0 });
   }
 
   async #read(reader) {

@@ -7,6 +7,8 @@ export class Transport {
   url;
 
   #env; #credentials; #ask; #token; #renewed = false;
+  /** One answer for all who wait for a token. @type {Promise<string>|undefined} */ #asking;
+  /** With which token an answer came. @type {WeakMap<object, string|undefined>} */ #sent = new WeakMap();
 
   /**
    * @param {import('./env.js').Environment} env
@@ -31,10 +33,16 @@ export class Transport {
 
   /**
    * A token was refused: is there a way to another?  Once, until one is
-   * accepted: a server that refuses them all must not be asked for ever.
+   * accepted: a server that refuses them all must not be asked for ever.  The
+   * beat and the stream may both hear of one token that it has expired; who
+   * is second has another already.
+   *
+   * @param {object} [response]  that refused it
    */
-  renew() {
-    if (!this.#ask || this.#renewed) return false;
+  renew(response) {
+    if (!this.#ask) return false;
+    if (response && this.#sent.get(response) !== this.#token) return true;
+    if (this.#renewed) return false;
     this.#renewed = true;
     this.#token = undefined;
     return true;
@@ -47,7 +55,7 @@ export class Transport {
 
   /** The next request asks for a token again. */
   forget() {
-    this.#token = undefined;
+    this.#token = this.#asking = undefined;
     this.#renewed = false;
   }
 
@@ -57,8 +65,26 @@ export class Transport {
    * @returns {Promise<Response>}
    */
   async request(path, init) {
-    if (this.#ask) this.#token ??= await this.#ask();
-    return this.#env.fetch(this.url + path, this.#init(init));
+    if (this.#ask && this.#token === undefined) await this.#askFor(init?.signal);
+    const token = this.#token;
+    const response = await this.#env.fetch(this.url + path, this.#init(init));
+    this.#sent.set(response, token);
+    return response;
+  }
+
+  /** @param {AbortSignal|null} [signal]  who gives up waits no longer, and the next asks anew */
+  async #askFor(signal) {
+    const asking = this.#asking ??= (async () => /** @type {any} */ (this.#ask)())();
+    const over = () => {
+      if (asking === this.#asking) this.#asking = undefined;
+    };
+    signal?.addEventListener('abort', over);
+    try {
+      const token = await asking;
+      if (asking === this.#asking) this.#token = token;
+    } finally {
+      over();
+    }
   }
 
   /**

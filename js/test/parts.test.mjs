@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { FetchSource } from '../src/source.js';
+import { Transport } from '../src/transport.js';
 import { Browser, World, member, settle } from './fake.mjs';
 
 async function started(world, options) {
@@ -362,6 +363,38 @@ test('a server that refuses every token is not asked for ever (intercom-frontend
   assert.equal(presence.state, 'denied');
   assert.equal(asked, 2);
   assert.equal(world.beats.length, 2);
+});
+
+test('of a token that has expired several may hear, and one asks for the next', async () => {
+  let asked = 0, good = 't1';
+  const env = { fetch: async (url, { headers }) => ({ status: headers.Authorization === `Bearer ${good}` ? 200 : 401 }) };
+  const transport = new Transport(env, '/presence/', 'same-origin', async () => `t${++asked}`);
+  const both = () => Promise.all([transport.request('beat'), transport.request('stream')]);
+  const statuses = async () => (await both()).map(({ status }) => status);
+  assert.deepEqual(await statuses(), [200, 200]);
+  assert.equal(asked, 1);
+  good = 't2';
+  const [one, other] = await both();
+  assert.deepEqual([one.status, other.status], [401, 401]);
+  assert.deepEqual([transport.renew(one), transport.renew(other)], [true, true]);
+  assert.deepEqual(await statuses(), [200, 200]);
+  // an answer that was long on its way says nothing about the token of now
+  assert.equal(transport.renew(other), true);
+  assert.equal(asked, 2);
+  transport.accepted();
+  good = '';
+  assert.equal(transport.renew((await both())[0]), true);
+  assert.deepEqual((await both()).map((response) => transport.renew(response)), [false, false]);
+  assert.equal(asked, 3);
+});
+
+test('a token that never comes does not keep the next beat waiting', async () => {
+  const world = new World();
+  let asked = 0;
+  const presence = await started(world, { token: () => (asked++ ? 't' : new Promise(() => {})) });
+  await world.pass(10000);
+  assert.equal(presence.state, 'online');
+  assert.equal(asked, 2);
 });
 
 test('a token callback that fails is a failure like others', async () => {

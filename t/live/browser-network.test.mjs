@@ -1,6 +1,7 @@
 // Networks and servers that fail, between a real browser and a real server.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after } from 'node:test';
 
 import { Application } from './lib/application.mjs';
@@ -15,13 +16,13 @@ const application = await Application.start();
 after(() => application.close());
 
 /* A visit by way of a proxy. */
-function remote(title, given, body) {
+function remote(title, given, body, { timeout = 2000 } = {}) {
   visit(title, given, async (visit) => {
     const proxy = await Proxy.start(visit.scene.nginx.ports.h1);
 
     try {
       await visit.login('ann', proxy.origin);
-      await body(visit, proxy, await visit.agent({ timeout: 2000 }, proxy));
+      await body(visit, proxy, await visit.agent({ timeout }, proxy));
     } finally {
       await proxy.close();
     }
@@ -70,6 +71,30 @@ for (const how of ['blackHole', 'reset']) {
         ({ type, reason }) => type === 'recovered' && reason === 'missed')));
     });
 }
+
+
+/* What was asked of the hole hangs for its whole time-out. */
+remote('after a black hole the stream is back with the beats', {},
+  async (visit, proxy, tab) => {
+    await untilLive(tab);
+    proxy.blackHole();
+    await tab.until(() => presence.state === 'retrying'
+      && presence.live !== 'live', SOON, 'the page knows that it is alone');
+    await pass(1000);
+    await tab.run(() => { events.length = 0; });
+    proxy.pass();
+    await tab.until(() => events.some(({ live }) => live === 'live'), SOON,
+      'the stream is live again');
+
+    const [answered, live] = await tab.run(() => [
+      events.find(({ phase }) => phase === 'answered'),
+      events.find((event) => event.live === 'live'),
+    ].map(({ at }) => at));
+
+    visit.scene.t.diagnostic(`${live - answered} ms after the beats`);
+    assert.ok(live - answered < 3000);
+    await visit.assertNeverOffline();
+  }, { timeout: 15_000 });
 
 
 remote('another network with another address: no event', {},
@@ -132,6 +157,117 @@ visit('an expired token is asked for again: no event', {
   assert.equal(visit.beats.all({ status: 401 }).length, 1);
   assert.deepEqual(visit.news(), ['enter'], visit.story());
   await visit.assertNeverOffline();
+});
+
+
+/* Tokens that count until there is a file of their name, with which nginx
+   alone refuses them; and a log of who came with which. */
+const BEARER = `
+    log_format tokens '$request_method $uri $status $token';
+    map $http_authorization $token {
+        default "";
+        "~^Bearer (?<given>token-[0-9]+)$" $given;
+    }
+    map $token $whose {
+        default ann;
+        "" "";
+    }`;
+
+visit('a token expires in mid-stream: beats and streams get another', {
+  http: BEARER,
+  server: application.locations + dropIn('/tokens/', {
+    user: '$whose', more: `root revoked;
+            access_log tokens.log tokens;
+
+            if ($token = "") {
+                return 401;
+            }
+
+            if (-f $document_root/$token) {
+                return 401;
+            }`,
+  }),
+}, async (visit) => {
+  const { nginx } = visit.scene;
+  const proxy = await Proxy.start(nginx.ports.h1);
+  const first = application.given + 1;
+  const expire = () => {
+    for (let n = first; n <= application.given; n++) {
+      fs.writeFileSync(nginx.file(`revoked/token-${n}`), '');
+    }
+  };
+  const log = () => fs.readFileSync(nginx.file('tokens.log'), 'utf8')
+    .trim().split('\n');
+  const times = (wanted) => log()
+    .filter((line) => line.includes(wanted)).length;
+
+  fs.mkdirSync(nginx.file('revoked'));
+
+  try {
+    await visit.login('ann', proxy.origin);
+
+    const tab = await visit.agent({ url: '/tokens/', token: '/token' }, proxy);
+    const other = visit.watch(await visit.window.tab());
+
+    await untilLive(tab);
+    await other.goto(visit.page('agent.html', { url: '/tokens/',
+      token: '/token', beat: false, groups: ['agents'] }, proxy.origin));
+    await untilLive(other);
+    await tab.show();
+    await visit.beatsOn();
+    assert.equal(application.given, first + 1);
+
+    /* the stream goes on; the beat is refused, and comes again as itself */
+    expire();
+    await visit.beats.next({ status: 401 }, SOON, 0);
+    await visit.beatsOn(3);
+    assert.equal(times(`POST /tokens/beat 401 token-${first}`), 1);
+    assert.ok(times(`POST /tokens/beat 200 token-${first + 2}`) >= 3);
+    assert.equal(application.given, first + 2);
+
+    /* none is lost; of the one refused nginx has not even read the body */
+    assert.ok(visit.beats.all().every(({ seq, status }, n) =>
+      seq === n + 1 || status === 401), visit.story());
+    assert.deepEqual(await tab.run(() => events.map(({ live }) => live)
+      .filter(Boolean)), ['reconnecting', 'live']);
+
+    /* all connections break, and nobody's token counts: both hear of it at
+       about the same time, and who only looks on hears by the stream alone */
+    expire();
+    await visit.seen(async () => {
+      proxy.reset();
+      await tab.until(() => presence.live !== 'live', SOON, 'it is cut');
+      await other.until(() => presence.live !== 'live', SOON, 'so too');
+      proxy.pass();
+    });
+    await untilLive(tab);
+    await untilLive(other);
+    await visit.beatsOn(2);
+    assert.ok(times(`GET /tokens/stream 401 token-${first + 1}`) >= 1);
+    assert.equal(application.given, first + 4);
+    assert.deepEqual(await other.run(() => [presence.link,
+      presence.member('ann').status]), ['online', 'online']);
+
+    /* what the application asks with a token, new and old */
+    const users = (token) => tab.run(async (bearer) => {
+      const reply = await fetch('/tokens/users?groups=agents',
+        { headers: { Authorization: `Bearer ${bearer}` } });
+
+      return [reply.status, reply.ok
+        && (await reply.json()).members.map(({ user }) => user)];
+    }, token);
+
+    assert.deepEqual(await users(`token-${application.given}`),
+      [200, ['ann']]);
+    assert.deepEqual(await users(`token-${first}`), [401, false]);
+
+    assert.ok(!await tab.run(() => events.some(
+      ({ type }) => type === 'denied')));
+    assert.deepEqual(visit.news(), ['enter'], visit.story());
+    await visit.assertNeverOffline();
+  } finally {
+    await proxy.close();
+  }
 });
 
 
