@@ -14,6 +14,10 @@ history.replaceState(null, '', `?agent=${user}`);
 // A network that can be cut: all of the client's ways out lead through here.
 
 let cut = false;
+/** What happens to beats for a while: one of TROUBLES, or null. */
+let trouble = null;
+/** The last answer to a beat, as a cache has it. */
+let answer = '{}';
 /** Since when no activity is counted, or null. */
 let pretend = null;
 const sources = new Set();
@@ -21,12 +25,15 @@ const sources = new Set();
 const env = {
   fetch(url, init) {
     if (cut) return Promise.reject(new TypeError('The network is cut'));
+    if (trouble && init.body) return TROUBLES[trouble](init);
     if (pretend !== null && init.body) {
       const body = JSON.parse(init.body);
       if ('active_ms_ago' in body) body.active_ms_ago = Math.max(body.active_ms_ago, Math.round(performance.now() - pretend));
       init = { ...init, body: JSON.stringify(body) };
     }
-    return fetch(url, init);
+    const sent = fetch(url, init);
+    if (init.body) sent.then(async (reply) => { answer = await reply.clone().text(); }).catch(() => {});
+    return sent;
   },
   EventSource: function Source(url, init) {
     const source = cut
@@ -35,6 +42,13 @@ const env = {
     sources.add(source);
     return source;
   },
+};
+
+const TROUBLES = {
+  network: () => Promise.reject(new TypeError('The network is cut')),
+  lost: async () => new Response(answer, { headers: { 'Content-Type': 'application/json' } }),
+  server: ({ signal }) => fetch('/refused/503', { signal }),
+  flood: ({ signal }) => fetch('/refused/429', { signal }),
 };
 
 // The beat comes first: a reload must be over before the grace is.
@@ -104,6 +118,30 @@ toggle('idle', (on) => {
   pretend = on ? performance.now() : null;
   if (!on) presence.start();
   said(on ? `Nothing that you do here is counted: away in ${duration(presence.reply?.idle_ms ?? 0)}.` : 'You are counted again.');
+});
+
+const TROUBLE = 12000;
+
+$('trouble').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const kind = $('kind').value;
+  const end = performance.now() + TROUBLE;
+  const over = () => {
+    trouble = null;
+    $('go').disabled = false;
+    said('The trouble is over: see the trace.');
+  };
+  $('go').disabled = true;
+  said(kind === 'frozen' ? 'This page hangs for twelve seconds.' : 'No beat gets through for twelve seconds.');
+  // what was said is drawn first
+  if (kind === 'frozen') setTimeout(() => {
+    while (performance.now() < end);
+    over();
+  }, 200);
+  else {
+    trouble = kind;
+    setTimeout(over, TROUBLE);
+  }
 });
 
 $('reload').addEventListener('click', () => location.reload());

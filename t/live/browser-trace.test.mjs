@@ -98,6 +98,27 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
   });
 
 
+visit('the trace: the causes that the demo can bring about',
+  async ({ open }) => {
+    const agent = await open('agent.html?agent=chiara');
+    const page = await open('trace.html?user=chiara');
+    const causes = await agent.locator('#kind option')
+      .evaluateAll((options) => options.map(({ value }) => value));
+
+    assert.deepEqual(causes,
+      ['network', 'lost', 'server', 'flood', 'frozen']);
+
+    for (const cause of causes) {
+      await agent.selectOption('#kind', cause);
+      await agent.click('#go');
+      await page.waitForSelector(`#rows [data-cause=${cause}]`,
+        { timeout: 3 * SOON });
+      await words(page, new RegExp(`: ${cause}, for `));
+      await agent.waitForSelector('#go:enabled', { timeout: SOON });
+    }
+  });
+
+
 visit('the trace: its ways in, and a server that goes', async ({ open, stop }) => {
   const agent = await open('agent.html?agent=ben');
   const dashboard = await open('admin.html');
