@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { checkBoth } from './lib/axe.mjs';
+import { checkAll } from './lib/axe.mjs';
 import { openBrowser } from './lib/browser.mjs';
 import { Demo } from './lib/demo.mjs';
 import { until } from './lib/wait.mjs';
@@ -69,7 +69,7 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
     assert.ok(await page.locator('.track .beat').count() >= 3);
     assert.equal(await page.locator('.track .missed').count(), 0);
 
-    const findings = await checkBoth(page, 'online');
+    const findings = await checkAll(page, 'online');
 
     /* nothing leaves the tab any more */
     await agent.click('#cut');
@@ -79,7 +79,7 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
     await words(page, /: 3 beats missed after \S+; the last beat said /);
     await words(page, /; cause: unknown, for nothing says why until a later /);
     await page.waitForSelector('#changes [data-cause=unknown]');
-    findings.push(...await checkBoth(page, 'offline'));
+    findings.push(...await checkAll(page, 'offline'));
 
     await agent.click('#cut');
     await shows(page, 'online');
@@ -87,7 +87,7 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
     await page.waitForSelector('#rows [data-cause=network]');
     await page.waitForSelector('#changes [data-cause=network]');
     await page.waitForSelector('.track .beat.late');
-    findings.push(...await checkBoth(page, 'back'));
+    findings.push(...await checkAll(page, 'back'));
     assert.deepEqual(findings, []);
 
     /* another one */
