@@ -530,7 +530,7 @@ ngx_http_presence_redis_set_why(ngx_http_presence_redis_shared_t *shared,
 {
     size_t  i;
 
-    for (i = 0; why[i] && i < NGX_HTTP_PRESENCE_REDIS_MAX_WHY; i++) {
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_MAX_WHY && why[i]; i++) {
         shared->why[i] = (why[i] < ' ' || why[i] > '~') ? '?' : why[i];
     }
 
