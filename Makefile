@@ -68,6 +68,16 @@ $(TREE)/asked: FORCE
 $(TREE)/objs/nginx: $(TREE)/objs/Makefile
 	+@$(NGINX_MAKE) binary
 
+# The module with TLS to Redis, where the hiredis that is installed has none and
+# .ci/deps got another one for the tests.
+
+HIREDIS    := $(BUILD)/hiredis
+TLS_MODULE := $(if $(wildcard $(HIREDIS)/lib),$(BUILD)/tls/$(notdir $(MODULE)))
+
+$(BUILD)/tls/$(notdir $(MODULE)): FORCE
+	+@$(MAKE) -s --no-print-directory BUILD='$(@D)' DEBIAN='$(DEBIAN)' \
+	    CFLAGS='$(CFLAGS) -I$(HIREDIS)/include' LDFLAGS='-L$(HIREDIS)/lib' all
+
 .PHONY: install
 install: $(MODULE)  ## the module, to nginx's MODULES_PATH below DESTDIR
 	@[[ "$(MODULES_PATH)" ]] || { echo 'give MODULES_PATH=' >&2; exit 1; }
@@ -140,7 +150,7 @@ t: $(MODULE) $(NGINX)  ## directives, endpoints, errors: Test::Nginx files (T=)
 	@.ci/test-nginx $(or $(T),$(sort $(wildcard t/*.t)))
 
 .PHONY: live
-live: $(MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and servers (T=)
+live: $(MODULE) $(TLS_MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and servers (T=)
 	@.ci/tap live '$(NODE_TEST)' $(or $(T),$(filter-out $(BROWSER), \
 	    $(wildcard t/live/*.test.mjs)))
 
@@ -209,6 +219,7 @@ lint:  ## compilers' and analyzers' findings, and style
 clean:  ## what was built; what was downloaded stays
 	[[ ! -d $(BUILD) ]] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name debian \
 	    ! -name perl ! -name node ! -name js ! -name prometheus ! -name php \
+	    ! -name hiredis \
 	    -exec rm -rf {} +
 
 .PHONY: distclean

@@ -529,6 +529,8 @@ ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "max_user_length, max_session_length, "
                        "max_group_length, max_text_length, "
                        "max_meta_length, redis, node, redis_password_file, "
+                       "redis_ca, redis_verify, redis_certificate, "
+                       "redis_certificate_key, "
                        "redis_sentinel_user, redis_sentinel_password_file, "
                        "redis_prefix, redis_timeout, redis_connect_timeout "
                        "and redis_stream_length",

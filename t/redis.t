@@ -69,7 +69,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 presence_zone ZONE 1m {
     redis;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it has one value; use "redis redis://HOST:PORT/DB;", or "rediss://" for TLS, "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === another URL
@@ -77,15 +77,41 @@ presence_zone ZONE 1m {
 presence_zone ZONE 1m {
     redis http://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://", "sentinel://", "cluster://" or "unix:"; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": it begins with "redis://", "rediss://", "sentinel://", "cluster://" or "unix:"; use "redis redis://HOST:PORT/DB;", or "rediss://" for TLS, "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
-=== TLS, which this hiredis has not
+=== lines of TLS without it
+--- http_config
+presence_zone ZONE 1m {
+    redis redis://127.0.0.1;
+    redis_ca ca.crt;
+}
+--- fails: presence_zone "ZONE" has "redis_ca", "redis_verify", "redis_certificate" or "redis_certificate_key" and no "redis rediss://..." in http.conf:4
+
+
+=== half of a certificate
 --- http_config
 presence_zone ZONE 1m {
     redis rediss://127.0.0.1;
+    redis_certificate node.crt;
 }
---- fails: invalid "redis" in presence_zone "ZONE": "rediss://" needs a hiredis with TLS, which this module is not built with: have a local proxy speak TLS, such as stunnel; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+--- fails: presence_zone "ZONE" has one of "redis_certificate" and "redis_certificate_key": use both in http.conf:4
+
+
+=== verification that is neither on nor off
+--- http_config
+presence_zone ZONE 1m {
+    redis_verify maybe;
+}
+--- fails: invalid "redis_verify" in presence_zone "ZONE": use "redis_verify on;" or "redis_verify off;" in http.conf:2
+
+
+=== a CA without a file
+--- http_config
+presence_zone ZONE 1m {
+    redis_ca;
+}
+--- fails: invalid "redis_ca" in presence_zone "ZONE": use "redis_ca FILE;" with the name of a file in http.conf:2
 
 
 === Sentinels that cannot be reached: beats go on
@@ -106,7 +132,7 @@ GET /presence/users?as=anna&see=*&users=anna
 presence_zone ZONE 1m {
     redis sentinel://127.0.0.1;
 }
---- fails: invalid "redis" in presence_zone "ZONE": after the Sentinels there is "/" and the name of the master; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": after the Sentinels there is "/" and the name of the master; use "redis redis://HOST:PORT/DB;", or "rediss://" for TLS, "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === a cluster that cannot be reached: beats go on
@@ -127,7 +153,7 @@ GET /presence/users?as=anna&see=*&users=anna
 presence_zone ZONE 1m {
     redis cluster://127.0.0.1:1/2;
 }
---- fails: invalid "redis" in presence_zone "ZONE": a cluster has no databases, and nothing comes after its servers; use "redis redis://HOST:PORT/DB;", "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
+--- fails: invalid "redis" in presence_zone "ZONE": a cluster has no databases, and nothing comes after its servers; use "redis redis://HOST:PORT/DB;", or "rediss://" for TLS, "redis sentinel://HOST:PORT,HOST:PORT/MASTER/DB;", "redis cluster://HOST:PORT,HOST:PORT;" or "redis unix:/PATH;" in http.conf:2
 
 
 === one Sentinel's name that nobody knows

@@ -160,7 +160,7 @@ unknown line "intervall" in presence_zone "ZONE": it has interval, misses, slack
 idle, leave_grace, max_interval, stream_life, retention, state, state_interval,
 trace, max_sessions, max_groups, max_user_length, max_session_length, max_group_length,
 max_text_length, max_meta_length, redis, node, redis_password_file,
-redis_sentinel_user, redis_sentinel_password_file, redis_prefix, redis_timeout, redis_connect_timeout and redis_stream_length in
+redis_ca, redis_verify, redis_certificate, redis_certificate_key, redis_sentinel_user, redis_sentinel_password_file, redis_prefix, redis_timeout, redis_connect_timeout and redis_stream_length in
 http.conf:3
 
 

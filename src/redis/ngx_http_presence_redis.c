@@ -3,6 +3,7 @@
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_redis_sentinel.h"
+#include "ngx_http_presence_redis_tls.h"
 
 
 static void ngx_http_presence_redis_set_up_locked(
@@ -22,6 +23,12 @@ static char *ngx_http_presence_redis_resolve(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis, ngx_str_t *name);
 static char *ngx_http_presence_redis_password_file(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis, ngx_str_t *file, char *password);
+static char *ngx_http_presence_redis_file(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis, ngx_str_t *file);
+static char *ngx_http_presence_redis_verify(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis);
+static char *ngx_http_presence_redis_tls(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis);
 static ngx_http_presence_redis_t *ngx_http_presence_redis_of(ngx_conf_t *cf,
     ngx_http_presence_zone_t *zone);
 static ngx_uint_t ngx_http_presence_redis_is_name(const ngx_str_t *name,
@@ -52,6 +59,10 @@ ngx_http_presence_redis_line(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
     if (!ngx_http_presence_redis_is(&value[0], "node")
         && !ngx_http_presence_redis_is(&value[0], "redis_prefix")
         && !ngx_http_presence_redis_is(&value[0], "redis_password_file")
+        && !ngx_http_presence_redis_is(&value[0], "redis_ca")
+        && !ngx_http_presence_redis_is(&value[0], "redis_verify")
+        && !ngx_http_presence_redis_is(&value[0], "redis_certificate")
+        && !ngx_http_presence_redis_is(&value[0], "redis_certificate_key")
         && !ngx_http_presence_redis_is(&value[0], "redis_sentinel_user")
         && !ngx_http_presence_redis_is(&value[0],
                                        "redis_sentinel_password_file"))
@@ -99,6 +110,23 @@ ngx_http_presence_redis_line(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
                            "\"%V\": use \"redis_prefix PREFIX;\" with up to "
                            "64 letters, digits and \"._:-\"", &zone->name);
         return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "redis_ca")) {
+        return ngx_http_presence_redis_file(cf, redis, &redis->ca);
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "redis_certificate")) {
+        return ngx_http_presence_redis_file(cf, redis, &redis->certificate);
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "redis_certificate_key")) {
+        return ngx_http_presence_redis_file(cf, redis,
+                                            &redis->certificate_key);
+    }
+
+    if (ngx_http_presence_redis_is(&value[0], "redis_verify")) {
+        return ngx_http_presence_redis_verify(cf, redis);
     }
 
     if (ngx_http_presence_redis_is(&value[0], "redis_sentinel_user")) {
@@ -170,6 +198,10 @@ ngx_http_presence_redis_apply(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
                            "presence_zone \"%V\" has \"redis_sentinel_user\" "
                            "and no \"redis_sentinel_password_file\"",
                            &zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_presence_redis_tls(cf, redis) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -610,7 +642,8 @@ ngx_http_presence_redis_url(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
     if (error) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"redis\" in presence_zone \"%V\": %s; "
-                           "use \"redis redis://HOST:PORT/DB;\", \"redis "
+                           "use \"redis redis://HOST:PORT/DB;\", or "
+                           "\"rediss://\" for TLS, \"redis "
                            "sentinel://HOST:PORT,HOST:PORT/MASTER/DB;\", "
                            "\"redis cluster://HOST:PORT,HOST:PORT;\" or "
                            "\"redis unix:/PATH;\"", &zone->name, error);
@@ -731,28 +764,13 @@ static char *
 ngx_http_presence_redis_password_file(ngx_conf_t *cf,
     ngx_http_presence_redis_t *redis, ngx_str_t *file, char *password)
 {
-    char        *rv;
-    ssize_t      n;
-    ngx_fd_t     fd;
-    ngx_str_t   *value;
-    ngx_uint_t   valid;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_str_t  *value;
 
     value = cf->args->elts;
 
-    rv = ngx_http_presence_redis_string(cf, redis->zone, file, &valid);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (!valid) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"%V\" in presence_zone \"%V\": use "
-                           "\"%V FILE;\" with the name of a file", &value[0],
-                           &redis->zone->name, &value[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+    if (ngx_http_presence_redis_file(cf, redis, file) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -795,6 +813,100 @@ ngx_http_presence_redis_password_file(ngx_conf_t *cf,
 }
 
 
+static char *
+ngx_http_presence_redis_file(ngx_conf_t *cf, ngx_http_presence_redis_t *redis,
+    ngx_str_t *file)
+{
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   valid;
+
+    value = cf->args->elts;
+
+    rv = ngx_http_presence_redis_string(cf, redis->zone, file, &valid);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (!valid) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\" in presence_zone \"%V\": use "
+                           "\"%V FILE;\" with the name of a file", &value[0],
+                           &redis->zone->name, &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_presence_redis_verify(ngx_conf_t *cf,
+    ngx_http_presence_redis_t *redis)
+{
+    char        *rv;
+    ngx_uint_t   valid;
+
+    rv = ngx_http_presence_redis_string(cf, redis->zone, &redis->verify_line,
+                                        &valid);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (valid && ngx_http_presence_redis_is(&redis->verify_line, "on")) {
+        return NGX_CONF_OK;
+    }
+
+    if (valid && ngx_http_presence_redis_is(&redis->verify_line, "off")) {
+        redis->verify = 0;
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid \"redis_verify\" in presence_zone \"%V\": use "
+                       "\"redis_verify on;\" or \"redis_verify off;\"",
+                       &redis->zone->name);
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_presence_redis_tls(ngx_conf_t *cf, ngx_http_presence_redis_t *redis)
+{
+    if (!redis->url.tls
+        && (redis->ca.len || redis->certificate.len
+            || redis->certificate_key.len || redis->verify_line.len))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has \"redis_ca\", "
+                           "\"redis_verify\", \"redis_certificate\" or "
+                           "\"redis_certificate_key\" and no \"redis "
+                           "rediss://...\"", &redis->zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (!redis->url.tls) {
+        return NGX_CONF_OK;
+    }
+
+    if ((redis->certificate.len == 0) != (redis->certificate_key.len == 0)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "presence_zone \"%V\" has one of "
+                           "\"redis_certificate\" and "
+                           "\"redis_certificate_key\": use both",
+                           &redis->zone->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_presence_redis_tls_init(cf, redis) == NGX_OK
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
 static ngx_http_presence_redis_t *
 ngx_http_presence_redis_of(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
 {
@@ -803,6 +915,7 @@ ngx_http_presence_redis_of(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
 
         if (zone->redis) {
             zone->redis->zone = zone;
+            zone->redis->verify = 1;
         }
     }
 

@@ -105,6 +105,12 @@ struct ngx_http_presence_redis_s {
     ngx_str_t                         prefix;
     ngx_str_t                         node;
     ngx_str_t                         password_file;
+    ngx_str_t                         ca;
+    ngx_str_t                         certificate;
+    ngx_str_t                         certificate_key;
+    ngx_str_t                         verify_line;
+    ngx_uint_t                        verify;
+    void                             *tls;      /* OpenSSL's context */
     ngx_msec_t                        timeout;
     ngx_msec_t                        connect_timeout;
     ngx_uint_t                        stream_length;

@@ -1,6 +1,7 @@
 #include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_redis_reader.h"
 #include "ngx_http_presence_redis_sentinel.h"
+#include "ngx_http_presence_redis_tls.h"
 
 
 /* the pause before the nth attempt is by chance, up to BASE x 2^n and a cap */
@@ -383,6 +384,10 @@ ngx_http_presence_redis_link_read(ngx_event_t *rev)
         return;
     }
 
+    if (link->ssl) {
+        ngx_http_presence_redis_tls_clear();
+    }
+
     /* the connection may be gone after this */
 
     redisAsyncHandleRead(link->ac);
@@ -397,6 +402,10 @@ ngx_http_presence_redis_link_write(ngx_event_t *wev)
 
     c = wev->data;
     link = c->data;
+
+    if (link->ssl) {
+        ngx_http_presence_redis_tls_clear();
+    }
 
     redisAsyncHandleWrite(link->ac);
 }
@@ -483,6 +492,15 @@ ngx_http_presence_redis_link_cleanup(void *data)
         ngx_del_timer(&link->timer);
     }
 
+    if (link->ssl) {
+        if (link->why[0] == '\0') {
+            ngx_http_presence_redis_tls_why(link, link->why,
+                                            sizeof(link->why));
+        }
+
+        ngx_http_presence_redis_tls_clear();
+    }
+
     if (link->why[0] == '\0') {
         ngx_cpystrn((u_char *) link->why,
                     (u_char *) (link->ac->errstr && link->ac->errstr[0]
@@ -493,6 +511,7 @@ ngx_http_presence_redis_link_cleanup(void *data)
 
     link->c = NULL;
     link->ac = NULL;
+    link->ssl = NULL;
 
     ngx_http_presence_redis_link_failed(link, link->why);
 }
@@ -506,10 +525,21 @@ ngx_http_presence_redis_link_connected(const redisAsyncContext *ac,
 
     /* after a failure hiredis frees the context by itself */
 
-    if (status == REDIS_OK) {
-        link = ac->data;
-        ngx_http_presence_redis_link_greet(link);
+    if (status != REDIS_OK) {
+        return;
     }
+
+    link = ac->data;
+
+    if (link->url->tls
+        && ngx_http_presence_redis_tls_start(link, link->url->host) != NGX_OK)
+    {
+        ngx_http_presence_redis_link_drop(link, "TLS cannot begin");
+        ngx_http_presence_redis_tls_why(link, link->why, sizeof(link->why));
+        return;
+    }
+
+    ngx_http_presence_redis_link_greet(link);
 }
 
 

@@ -71,6 +71,7 @@ struct ngx_http_presence_redis_link_s {
     ngx_queue_t                        queue;
 
     redisAsyncContext                 *ac;
+    void                              *ssl;         /* OpenSSL's, in "ac" */
     ngx_connection_t                  *c;
     ngx_connection_t                   owner;       /* data of the timers */
     ngx_event_t                        timer;       /* connect, commands */

@@ -39,11 +39,6 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
 
     end = s + len;
 
-    if (ngx_http_presence_redis_url_starts(&s, end, "rediss://")) {
-        return "\"rediss://\" needs a hiredis with TLS, which this module is "
-               "not built with: have a local proxy speak TLS, such as stunnel";
-    }
-
     if (ngx_http_presence_redis_url_starts(&s, end, "sentinel://")) {
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
@@ -85,9 +80,13 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
 
     } else if (!ngx_http_presence_redis_url_starts(&s, end, "unix:")) {
 
-        if (!ngx_http_presence_redis_url_starts(&s, end, "redis://")) {
-            return "it begins with \"redis://\", \"sentinel://\", "
-                   "\"cluster://\" or \"unix:\"";
+        url->tls = ngx_http_presence_redis_url_starts(&s, end, "rediss://");
+
+        if (!url->tls
+            && !ngx_http_presence_redis_url_starts(&s, end, "redis://"))
+        {
+            return "it begins with \"redis://\", \"rediss://\", "
+                   "\"sentinel://\", \"cluster://\" or \"unix:\"";
         }
 
         error = ngx_http_presence_redis_url_login(&s, end, url);

@@ -2,6 +2,7 @@
  * Where Redis is: the value of the line "redis".  Plain C.
  *
  *     redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
+ *     rediss://…, the same by TLS
  *     sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/MASTER[/DB]
  *     cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]
  *     unix:PATH
@@ -35,6 +36,7 @@ typedef struct {
     unsigned  port;
     unsigned  db;
     int       cluster;          /* the servers are of one */
+    int       tls;
 } ngx_http_presence_redis_url_t;
 
 
