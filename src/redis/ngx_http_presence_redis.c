@@ -329,6 +329,10 @@ ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
         return NGX_OK;
     }
 
+    ngx_http_presence_zone_lock(zone);
+    zone->sh->redis->made = ngx_max(zone->sh->redis->made, zone->redis->made);
+    ngx_http_presence_zone_unlock(zone);
+
     ngx_memset(zone->redis->has, 1, sizeof(zone->redis->has));
 
     if (zone->redis->url.cluster) {
@@ -365,7 +369,13 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
 
     shared = zone->sh->redis;
 
-    if (redis->cluster) {
+    if (redis->made < shared->made) {
+
+        /* a worker of a past configuration: what it has to say is past too */
+
+        told = 1;
+
+    } else if (redis->cluster) {
         told = ngx_http_presence_redis_tell_shards_locked(redis, redis->has,
                                                           state, now);
 
@@ -916,6 +926,7 @@ ngx_http_presence_redis_of(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
         if (zone->redis) {
             zone->redis->zone = zone;
             zone->redis->verify = 1;
+            zone->redis->made = ngx_current_msec;
         }
     }
 

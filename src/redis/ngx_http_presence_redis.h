@@ -62,6 +62,7 @@ struct ngx_http_presence_redis_shared_s {
     uint64_t                          ids[NGX_HTTP_PRESENCE_REDIS_SHARDS][2];
 
     ngx_http_presence_ms_t            offset;   /* Redis' time less wall */
+    ngx_msec_t                        made;     /* the newest configuration */
     ngx_uint_t                        up;       /* the last that was logged */
     ngx_http_presence_ms_t            changed;  /* of "up", wall time */
 
@@ -110,6 +111,7 @@ struct ngx_http_presence_redis_s {
     ngx_str_t                         certificate_key;
     ngx_str_t                         verify_line;
     ngx_uint_t                        verify;
+    ngx_msec_t                        made;     /* monotonic time */
     void                             *tls;      /* OpenSSL's context */
     ngx_msec_t                        timeout;
     ngx_msec_t                        connect_timeout;

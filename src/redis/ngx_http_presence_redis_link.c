@@ -712,12 +712,7 @@ ngx_http_presence_redis_link_failed(ngx_http_presence_redis_link_t *link,
 
     if (!link->quiet) {
         redis->counters.failures++;
-
-        /* a worker that quits may be of another configuration */
-
-        if (!ngx_exiting) {
-            ngx_http_presence_redis_tell(redis, 0, why);
-        }
+        ngx_http_presence_redis_tell(redis, 0, why);
     }
 
     link->down(link);
