@@ -25,15 +25,24 @@
  * @property {any} [shared]      `localStorage`: of all tabs
  */
 
+/**
+ * What the browser may forbid the page, as it does with storage; undefined if
+ * it has.
+ *
+ * @template T
+ * @param {() => T} fn
+ * @returns {T|undefined}
+ */
+export function allowed(fn) {
+  try {
+    return fn();
+  } catch { /* then it is done without */ }
+}
+
 /** @returns {Environment} */
 export function browser() {
   const g = /** @type {any} */ (globalThis);
   const { navigator } = g;
-  const storage = (name) => {
-    try {
-      return g[name];
-    } catch { /* forbidden by the browser */ }
-  };
   return {
     now: () => Date.now(),
     mono: () => performance.now(),
@@ -53,7 +62,7 @@ export function browser() {
     location: g.location,
     window: g.window,
     document: g.document,
-    storage: storage('sessionStorage'),
-    shared: storage('localStorage'),
+    storage: allowed(() => g.sessionStorage),
+    shared: allowed(() => g.localStorage),
   };
 }

@@ -1,3 +1,5 @@
+import { allowed } from './env.js';
+
 /** An id that nobody else has. @param {number} bytes */
 export function token(bytes) {
   const random = crypto.getRandomValues(new Uint8Array(bytes));
@@ -32,12 +34,7 @@ export class Identity {
 
   /** @returns {boolean} is the session one of before, which others may have too? */
   recall() {
-    let id = this.session;
-    /** @type {string|null|undefined} */ let stored;
-    try {
-      stored = this.#env.storage?.getItem(this.#key);
-    } catch { /* forbidden by the browser */ }
-    id ??= stored ?? '';
+    const id = this.session ?? allowed(() => this.#env.storage?.getItem(this.#key)) ?? '';
     const known = /^[\w.~:-]{8,64}$/.test(id);
     this.#keep(known ? id : token(16));
     return known;
@@ -61,9 +58,7 @@ export class Identity {
   /** The next session is another one. */
   forget() {
     this.session = undefined;
-    try {
-      this.#env.storage?.removeItem(this.#key);
-    } catch { /* forbidden by the browser */ }
+    allowed(() => this.#env.storage?.removeItem(this.#key));
   }
 
   #say() {
@@ -82,8 +77,6 @@ export class Identity {
 
   #keep(id) {
     this.session = id;
-    try {
-      this.#env.storage?.setItem(this.#key, id);
-    } catch { /* forbidden by the browser */ }
+    allowed(() => this.#env.storage?.setItem(this.#key, id));
   }
 }

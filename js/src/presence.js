@@ -2,7 +2,7 @@ import { Activity } from './activity.js';
 import { Awake } from './awake.js';
 import { backoff, retryAfter } from './backoff.js';
 import { Clock, NEVER } from './clock.js';
-import { browser } from './env.js';
+import { allowed, browser } from './env.js';
 import { Evidence } from './evidence.js';
 import { Identity } from './identity.js';
 import { Scheduler } from './scheduler.js';
@@ -87,6 +87,8 @@ const EAGER = /^(visible|focus|pageshow|resume|online|storage|sleep|start)$/;
 /** How long a claimed session may be contested before the first beat, ms. */
 const CLAIM = 60;
 const LOG = 40;
+/** What a snapshot has of it. @type {(keyof Snapshot)[]} */
+const SHOWN = ['state', 'link', 'activity', 'live', 'ready', 'user', 'session', 'status', 'manual', 'until', 'pending', 'members', 'counts'];
 const NOBODY = new Map();
 const NOTHING = Object.freeze({ online: 0, away: 0, busy: 0, dnd: 0, offline: 0 });
 
@@ -195,9 +197,7 @@ export class Presence extends EventTarget {
     this.#flight = null;
     this.#halt('stopped');
     this.#forget();
-    try {
-      env.shared?.removeItem(this.#key);
-    } catch { /* forbidden by the browser */ }
+    allowed(() => env.shared?.removeItem(this.#key));
     const abort = new AbortController();
     const body = { session, doc, seq: ++this.#seq, logout: true };
     let timer, sent;
@@ -558,16 +558,14 @@ export class Presence extends EventTarget {
 
   /** Another user: nothing of the one before is theirs. */
   #login(user) {
-    const env = this.#env;
+    const { shared } = this.#env;
     if (this.#user !== null) {
       this.#note('user', 'another one logged in');
       this.#manual = null;
       this.#reset();
     }
     this.#user = user;
-    try {
-      if (env.shared?.getItem(this.#key) !== user) env.shared?.setItem(this.#key, user);
-    } catch { /* forbidden by the browser */ }
+    allowed(() => shared?.getItem(this.#key) !== user && shared?.setItem(this.#key, user));
   }
 
   /** Somebody logged in or out in another tab. */
@@ -801,16 +799,14 @@ export class Presence extends EventTarget {
   // -- telling
 
   #take() {
-    const { state, link, activity, live, ready, user, session, status, manual, until, pending, members, counts } = this;
-    return this.#snapshot = Object.freeze({
-      state, link, activity, live, ready, user, session, status, manual, until, pending, members, counts,
-    });
+    const now = /** @type {Snapshot} */ (Object.fromEntries(SHOWN.map((name) => [name, this[name]])));
+    return this.#snapshot = Object.freeze(now);
   }
 
   #tell() {
     const before = this.#snapshot;
     const now = this.#take();
-    if (before && Object.keys(now).every((name) => now[name] === before[name])) {
+    if (before && SHOWN.every((name) => now[name] === before[name])) {
       this.#snapshot = before;
       return;
     }

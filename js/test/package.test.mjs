@@ -30,6 +30,12 @@ test('keeps its size', async (t) => {
   }
 });
 
+test('says what it weighs', async () => {
+  const readme = await readFile(join(here, 'README.md'), 'utf8');
+  const [presence, follower] = await Promise.all(['presence.js', 'follower.js'].map(async (name) => ((await gzipped(name)) / 1024).toFixed(1)));
+  assert.match(readme.replace(/\s+/g, ' '), new RegExp(`${presence} KiB gzipped, and ${follower} KiB more`));
+});
+
 test('each script has its source map, and names it', async () => {
   for (const name of Object.keys(BUDGET)) {
     assert.match(String(await built(name)), new RegExp(`//# sourceMappingURL=${name}\\.map\\n?$`));
