@@ -50,6 +50,12 @@ ${workers > 1 ? '        add_header X-Worker $pid;' : ''}
             return 204;
         }
 
+        location = /presence/touched {
+            presence_touch bench;
+            presence_user $cookie_uid;
+            return 204;
+        }
+
         location /presence/ {
             presence bench;
             presence_user $cookie_uid;

@@ -12,6 +12,7 @@ const CONNECTIONS = 64;
 
 const KINDS = [
   ['return 204', { path: '/presence/none' }],
+  ['return 204, presence_touch', { path: '/presence/touched' }],
   ['beat', { path: '/presence/beat' }],
   ['beat, return=minimal',
     { path: '/presence/beat', header: 'Prefer: return=minimal' }],
