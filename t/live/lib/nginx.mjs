@@ -86,7 +86,7 @@ export class Nginx {
     fs.rmSync(this.file('nginx.pid'), { force: true });
 
     const run = spawnSync(NGINX, this.#arguments(),
-      { encoding: 'utf8', env, timeout: START });
+      { encoding: 'utf8', env: { ...env, ...this.site.env }, timeout: START });
 
     if (run.status !== 0) {
       throw new Error(`nginx did not start: ${run.error ?? run.stderr}`);

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { clockShifted } from './clock.mjs';
 import { Proxy, Redis } from './redis.mjs';
 import { Scene } from './scenario.mjs';
 import { SECOND, windowOf } from './scale.mjs';
@@ -46,11 +47,13 @@ export function scenario(title, site, body) {
 export class Nodes {
   all = [];
 
-  constructor(t, { count = 2, args = [], workers = 1, zone: lines,
+  /* clocks: seconds by which each node's wall clock is wrong. */
+  constructor(t, { count = 2, args = [], workers = 1, zone: lines, clocks = [],
     ...site } = {}) {
     this.t = t;
     this.count = count;
     this.#args = args;
+    this.#clocks = clocks;
     this.#site = { ...site, workers };
     this.zone = { ...zone, ...lines };
     this.window = windowOf(this.zone);
@@ -79,6 +82,7 @@ export class Nodes {
     const { proxy, lines } = await this.way();
     const scene = new Scene(this.t, {
       ...this.#site,
+      env: this.#clocks[n] ? clockShifted(this.#clocks[n]) : {},
       zone: { ...this.zone, node: `n${n}`, ...lines },
     });
 
@@ -183,6 +187,7 @@ export class Nodes {
   }
 
   #args;
+  #clocks;
   #site;
 }
 
