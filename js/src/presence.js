@@ -20,66 +20,13 @@ export const version = '0.1.0';
 /** @typedef {import('./feed.js').Live} Live */
 /** @typedef {import('./env.js').Environment} Environment */
 /** @typedef {import('./activity.js').ActivityOptions} ActivityOptions */
-/** @typedef {'online'|'busy'|'dnd'|'away'|'invisible'} ManualStatus  `online` returns to the automatic one */
-/** @typedef {'stopped'|'starting'|'online'|'retrying'|'denied'|'leaving'} Link */
-/** @typedef {'active'|'idle'|'background'|'frozen'} ActivityState */
-/** @typedef {'stopped'|'starting'|'online'|'idle'|'background'|'frozen'|'retrying'|'denied'|'leaving'} State */
-
-/**
- * @typedef {object} Reply  the answer to a beat (docs/protocol.md)
- * @property {string} user
- * @property {string} session
- * @property {Status|'invisible'} status  the user's own view
- * @property {ManualStatus|null} manual
- * @property {number|null} until
- * @property {number} interval_ms
- * @property {number} max_interval_ms
- * @property {number} idle_ms
- * @property {number} deadline_ms
- * @property {number} server_time
- * @property {number|null} seq
- * @property {{reason: string, at: number|null}|null} recovered
- */
-
-/**
- * @typedef {object} OwnOptions
- * @property {string} [url='/presence/']  prefix of the drop-in location
- * @property {boolean} [beat=true]        false: only look on
- * @property {boolean|'self'} [stream=true]  false: none; 'self': only what is about the own user
- * @property {() => string|Promise<string>} [token]  for `Authorization: Bearer`; asked again once when refused
- * @property {string} [user]              whom this page is for, where that is known
- * @property {object} [meta]              anything of the application's, shown to others
- * @property {boolean|string|URL} [worker=true]  URL of the worker's file; true: made of a blob; false: none
- * @property {boolean} [keepAwake=true]   keep the browser from freezing the page
- * @property {boolean} [leave=true]       say so when the page goes
- * @property {ActivityOptions|boolean} [activity=true]
- * @property {number} [timeout=8000]      of one request, ms
- * @property {RequestCredentials} [credentials='same-origin']
- * @property {boolean|((...args: any[]) => void)} [debug=false]
- * @property {Partial<Environment>} [env]
- */
-
-/** @typedef {OwnOptions & Filter} Options */
-
-/**
- * What an application draws.  Never changed, replaced when something is
- * different.
- *
- * @typedef {object} Snapshot
- * @property {State} state
- * @property {Link} link
- * @property {ActivityState} activity
- * @property {Live} live
- * @property {boolean} ready     has there been a state or a count yet?
- * @property {string|null} user
- * @property {string|undefined} session
- * @property {Status|'invisible'|null} status  the user's own view
- * @property {ManualStatus|null} manual
- * @property {number|null} until
- * @property {boolean} pending   is a status by hand still to be told?
- * @property {ReadonlyMap<string, Member>} members
- * @property {Readonly<Counts>} counts
- */
+/** @typedef {import('./types.js').ManualStatus} ManualStatus */
+/** @typedef {import('./types.js').Link} Link */
+/** @typedef {import('./types.js').ActivityState} ActivityState */
+/** @typedef {import('./types.js').State} State */
+/** @typedef {import('./types.js').Reply} Reply */
+/** @typedef {import('./types.js').Options} Options */
+/** @typedef {import('./types.js').Snapshot} Snapshot */
 
 const MANUAL = ['online', 'busy', 'dnd', 'away', 'invisible'];
 /** What may mean that much time has passed, or that the network is back. */
@@ -198,28 +145,9 @@ export class Presence extends EventTarget {
     this.#halt('stopped');
     this.#forget();
     allowed(() => env.shared?.removeItem(this.#key));
-    const abort = new AbortController();
-    const body = { session, doc, seq: ++this.#seq, logout: true };
-    let timer, sent;
-    const send = () => (sent ??= this.#transport.post(body, { keepalive: true, signal: abort.signal }));
     try {
-      if (flight) {
-        // It must not arrive after the logout, as the beat of a new login:
-        // wait a moment for its answer, but not if the page goes.
-        env.window?.addEventListener('pagehide', send, { signal: abort.signal });
-        await Promise.race([flight.done, new Promise((resolve) => {
-          timer = env.setTimeout(() => resolve(null), 1000);
-        })]);
-        env.clearTimeout(timer);
-        flight.abort.abort();
-      }
-      timer = env.setTimeout(() => abort.abort(), this.#scheduler.timeout);
-      return (await send()).ok;
-    } catch {
-      return false;
+      return await this.#transport.logout({ session, doc, seq: ++this.#seq, logout: true }, flight, this.#scheduler.timeout);
     } finally {
-      env.clearTimeout(timer);
-      abort.abort();
       this.#transport.forget();
     }
   }

@@ -96,6 +96,41 @@ export class Transport {
   }
 
   /**
+   * The last word of a user.  It must not arrive before the beat in flight,
+   * which would be one of a new login: waits a moment for its answer, but not
+   * if the page goes.
+   *
+   * @param {object} body
+   * @param {{done: Promise<void>, abort: AbortController}|null} flight
+   * @param {number} limit  ms
+   * @returns {Promise<boolean>}  has the server confirmed it?
+   */
+  async logout(body, flight, limit) {
+    const env = this.#env;
+    const abort = new AbortController();
+    const { signal } = abort;
+    let timer, sent;
+    const send = () => (sent ??= this.post(body, { keepalive: true, signal }));
+    try {
+      if (flight) {
+        env.window?.addEventListener('pagehide', send, { signal });
+        await Promise.race([flight.done, new Promise((resolve) => {
+          timer = env.setTimeout(() => resolve(null), 1000);
+        })]);
+        env.clearTimeout(timer);
+        flight.abort.abort();
+      }
+      timer = env.setTimeout(() => abort.abort(), limit);
+      return (await send()).ok;
+    } catch {
+      return false;
+    } finally {
+      env.clearTimeout(timer);
+      abort.abort();
+    }
+  }
+
+  /**
    * Outlives the page.  By fetch, not by beacon, which blockers cancel while
    * it returns true; at once, since the page has no time for a new token.
    *
