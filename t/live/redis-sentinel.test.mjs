@@ -2,13 +2,17 @@
 // be lost.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
 import { Changer } from './lib/changer.mjs';
 import { scenario as any } from './lib/nodes.mjs';
+import { freePort } from './lib/ports.mjs';
 import { isAlive } from './lib/process.mjs';
+import { Redis } from './lib/redis.mjs';
 import { SECOND } from './lib/scale.mjs';
 import { SentinelNodes } from './lib/sentinel.mjs';
 import { pass, until } from './lib/wait.mjs';
@@ -177,6 +181,46 @@ any('Redis is back for one node first: whom another one heard is not gone',
   });
 
 
+any('a Sentinel that names a replica is not followed there', { count: 1 },
+  async (nodes) => {
+    const [node] = nodes.all;
+    const replica = await Redis.start({ args: ['--replicaof', '127.0.0.1',
+      `${nodes.redis.port}`] });
+    const old = await replica.client();
+    let named = `${replica.port}`;
+
+    nodes.t.after(() => replica.close());
+
+    /* one that tells what it is told to */
+    const liar = net.createServer((socket) => {
+      socket.on('error', () => { /* it closes */ });
+      socket.on('data', (data) => socket.write(/SENTINEL/.test(data)
+        ? `*2\r\n$9\r\n127.0.0.1\r\n$${named.length}\r\n${named}\r\n`
+        : '+PONG\r\n'));
+    });
+
+    liar.listen(await freePort(), '127.0.0.1').unref();
+    await once(liar, 'listening');
+
+    const { port } = liar.address();
+    const workers = await node.nginx.reload({ ...node.nginx.site,
+      zone: { ...node.zone, redis: `sentinel://127.0.0.1:${port}/any` } });
+
+    await until(() => !workers.some(isAlive), 10 * SECOND, 'old workers gone');
+    await until(() => node.nginx.log.lines(
+      /does not serve: the server that Sentinel names is not a master/).length,
+    10 * SECOND, 'it is refused');
+    assert.equal((await old.clientList())
+      .filter(({ cmd }) => /^eval/.test(cmd)).length, 0);
+
+    named = `${nodes.redis.port}`;
+    await until(() => / serves$/.test(node.nginx.log.lines(/redis "/).at(-1)),
+      10 * SECOND, 'it serves');
+    await node.beat('ann', { wire: node.newWire('h1') });
+    await until(() => nodes.client.exists(nodes.key('ann')), SECOND, 'key');
+  });
+
+
 scenario('the master is killed: the nodes follow the new one', {},
   async (nodes) => {
     const all = await busy(nodes);
@@ -222,6 +266,12 @@ scenario('the master is frozen and thawed: nothing is written there any more',
 
     await until(async () => (await client.sendCommand(['ROLE']))[0] === 'slave',
       60 * SECOND, 'the old master is a replica');
+
+    /* and no node has a connection left there */
+    const theirs = (await client.clientList())
+      .filter(({ cmd }) => /^(eval|evalsha|xread|xrange)$/.test(cmd));
+
+    assert.deepEqual(theirs, []);
     await proven(nodes, all);
   });
 
