@@ -120,6 +120,41 @@ print(json.dumps(seen))`);
   });
 
 
+scenario('an application in Node.js follows the changes', { count: 1 },
+  async (nodes) => {
+    const [node] = nodes.all;
+    const file = path.join(nodes.redis.dir, 'follow.mjs');
+    const waits = await nodes.redis.client();
+    const seen = [];
+
+    fs.writeFileSync(file, examples('js'));
+
+    const { join, follow } = await import(pathToFileURL(file));
+
+    await join(waits, 'chat');
+    await join(waits, 'chat');
+    await node.beat('ann');
+    await until(async () => (await nodes.record('ann')).status === 'online',
+      SECOND, 'ann in Redis');
+    await node.beat('ann', { logout: true });
+    await until(async () => {
+      await follow(waits, 'chat', 'worker-1', (change) => seen.push(change));
+
+      return seen.length === 2;
+    }, 5 * SECOND, 'both changes');
+    assert.deepEqual(seen.map(({ v, user, type, reason }) =>
+      [v, user, type, reason]),
+    [['1', 'ann', 'enter', 'beat'], ['1', 'ann', 'leave', 'logout']]);
+
+    /* each is done with */
+    const pending = await Promise.all(Array.from({ length: 100 }, (_, n) =>
+      waits.xPending(`presence:agents:{${`${n}`.padStart(2, '0')}}:changes`,
+        'chat')));
+
+    assert.equal(pending.reduce((sum, p) => sum + p.pending, 0), 0);
+  });
+
+
 const command = findPhp();
 
 scenario('an application in PHP does the same', { count: 1,
