@@ -14,6 +14,9 @@
 /* users who wait until their keys have arrived */
 #define NGX_HTTP_PRESENCE_REDIS_WAITERS 1024
 
+/* when nobody has been turned away for so long, the keys have arrived */
+#define NGX_HTTP_PRESENCE_REDIS_WHOLE   1000
+
 /* so often a shard is followed from one look at the masters to the next */
 #define NGX_HTTP_PRESENCE_REDIS_MOVES   4
 
@@ -183,12 +186,17 @@ ngx_http_presence_redis_cluster_turn(ngx_http_presence_redis_t *redis,
 
         /* some of a user's keys have arrived, and others have not */
 
-        if (cluster->since[shard] == 0) {
-            cluster->since[shard] = ngx_max(ngx_current_msec, 1);
+        if (ngx_current_msec - cluster->tried[shard]
+            > NGX_HTTP_PRESENCE_REDIS_WHOLE)
+        {
+            cluster->since[shard] = ngx_current_msec;
+        }
 
-        } else if (!cluster->torn[shard]
-                   && ngx_current_msec - cluster->since[shard]
-                      > cluster->front->timeout)
+        cluster->tried[shard] = ngx_current_msec;
+
+        if (!cluster->torn[shard]
+            && ngx_current_msec - cluster->since[shard]
+               > cluster->front->timeout)
         {
             ngx_http_presence_redis_cluster_torn(redis, shard, 1, reply->str);
         }
@@ -201,26 +209,6 @@ ngx_http_presence_redis_cluster_turn(ngx_http_presence_redis_t *redis,
     cluster->next = ngx_current_msec;
 
     return NGX_HTTP_PRESENCE_REDIS_PLAIN;
-}
-
-
-void
-ngx_http_presence_redis_cluster_answered(ngx_http_presence_redis_t *redis,
-    ngx_uint_t shard)
-{
-    ngx_http_presence_redis_cluster_t  *cluster;
-
-    cluster = redis->cluster;
-
-    if (cluster == NULL) {
-        return;
-    }
-
-    cluster->since[shard] = 0;
-
-    if (cluster->torn[shard]) {
-        ngx_http_presence_redis_cluster_torn(redis, shard, 0, NULL);
-    }
 }
 
 
@@ -316,6 +304,16 @@ ngx_http_presence_redis_cluster_timer(ngx_event_t *ev)
 
         (void) ngx_http_presence_redis_mirror_put(cluster->front, hash, id,
                                                   len, flags);
+    }
+
+    for (i = 0; i < NGX_HTTP_PRESENCE_REDIS_SHARDS; i++) {
+
+        if (cluster->torn[i]
+            && ngx_current_msec - cluster->tried[i]
+               > NGX_HTTP_PRESENCE_REDIS_WHOLE)
+        {
+            ngx_http_presence_redis_cluster_torn(cluster->of[i], i, 0, NULL);
+        }
     }
 
     /* who is a master no more, and has answered all there was */
@@ -484,7 +482,6 @@ ngx_http_presence_redis_cluster_move(
     from->has[shard] = 0;
     to->has[shard] = 1;
     cluster->of[shard] = to;
-    cluster->since[shard] = 0;
 
     ngx_http_presence_redis_feed_move(shard, from, to);
 
@@ -496,7 +493,7 @@ ngx_http_presence_redis_cluster_move(
         ngx_http_presence_zone_unlock(zone);
     }
 
-    if (ngx_http_presence_redis_mirror_serves(to)) {
+    if (ngx_http_presence_redis_mirror_serves(to) && !cluster->torn[shard]) {
         ngx_http_presence_redis_tell(to, 1, NULL);
     }
 }

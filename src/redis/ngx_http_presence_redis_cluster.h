@@ -37,6 +37,7 @@ struct ngx_http_presence_redis_cluster_s {
     uint8_t                           moves[NGX_HTTP_PRESENCE_REDIS_SHARDS];
     uint8_t                           torn[NGX_HTTP_PRESENCE_REDIS_SHARDS];
     ngx_msec_t                        since[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+    ngx_msec_t                        tried[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 
     /* any server of the cluster, which is asked for the masters */
     ngx_http_presence_redis_link_t    link;
@@ -81,10 +82,6 @@ ngx_int_t ngx_http_presence_redis_cluster_init_worker(
 ngx_http_presence_redis_turn_e ngx_http_presence_redis_cluster_turn(
     ngx_http_presence_redis_t *redis, ngx_uint_t shard,
     const redisReply *reply, ngx_http_presence_redis_t **to);
-
-/* a call about the shard was answered as it should be */
-void ngx_http_presence_redis_cluster_answered(ngx_http_presence_redis_t *redis,
-    ngx_uint_t shard);
 
 /* what waits in this worker, for one master or for all */
 void ngx_http_presence_redis_cluster_load(ngx_http_presence_redis_t *redis,

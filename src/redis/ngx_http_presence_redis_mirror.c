@@ -759,9 +759,6 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     } else {
         redis->counters.synced++;
 
-        ngx_http_presence_redis_cluster_answered(redis,
-                           ngx_http_presence_redis_shard(sync->id, sync->len));
-
         if (redis->eval) {
             redis->eval = 0;
             redis->counters.loads++;

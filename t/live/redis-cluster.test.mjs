@@ -310,3 +310,165 @@ scenario('a master is gone for good: its users are each node\'s own, the others'
     assert.ok(node.nginx.log.lines(/redis ".*" does not serve/).length >= 1);
   }
 });
+
+
+scenario('a master is frozen and thawed: its replica takes over, and it is a'
+  + ' replica then', { count: 2 }, async (nodes) => {
+  const cluster = nodes.redis;
+  const { dashes, stop, users: all } = await load(nodes, names(16));
+  const frozen = await cluster.masterOf(nodes.key('u0'));
+
+  frozen.isUp = false;
+  frozen.freeze();
+  await cluster.untilReplaced(frozen);
+  await nodes.untilUp();
+  await nodes.untilAgreed(all);
+  frozen.thaw();
+  frozen.isUp = true;
+  await cluster.untilWell();
+  await until(async () => (await frozen.db.sendCommand(['ROLE']))[0]
+    === 'slave', 30 * SECOND, 'a replica');
+  await nodes.untilAgreed(all);
+  await stop();
+  assertNobodyLeft(dashes, all);
+});
+
+
+scenario('a replica is told to take over, and back: nobody flips', { count: 2 },
+  async (nodes) => {
+    const cluster = nodes.redis;
+    const { dashes, stop, users: all } = await load(nodes, names(16));
+    const key = nodes.key('u0');
+    const first = await cluster.masterOf(key);
+    const replica = cluster.servers[cluster.servers.indexOf(first) + 3];
+
+    for (const server of [replica, first]) {
+      await until(async () => (await server.db.sendCommand(['INFO',
+        'replication'])).includes('master_link_status:up'), 30 * SECOND,
+      'a replica that follows');
+
+      /* it gives up after five seconds, and refuses once it is the master */
+      const ask = () => server.db.sendCommand(['CLUSTER', 'FAILOVER'])
+        .catch(() => {});
+      const again = setInterval(ask, 6 * SECOND);
+
+      await ask();
+      await until(async () => await cluster.masterOf(key) === server,
+        60 * SECOND, 'the new master').finally(() => clearInterval(again));
+      await nodes.untilUp();
+      await nodes.all[0].beat('u0', { session: 'other', text: server.id });
+      await dashes[1].waitFor(() => dashes[1].of('u0')
+        .some((change) => change.member.text === server.id), 2 * SECOND,
+      'a change by way of the new master');
+      await nodes.all[0].beat('u0', { session: 'other', leave: true });
+      await nodes.untilAgreed(all);
+    }
+
+    await stop();
+    assertNobodyLeft(dashes, all);
+  });
+
+
+scenario('a node is killed: its users in all masters are looked after',
+  { count: 3 }, async (nodes) => {
+    const [a, b, c] = nodes.all;
+    const silent = names(10, 'silent');
+    const moving = names(10, 'moving');
+    const dashes = [await b.dashboard(), await c.dashboard()];
+    const last = {};
+
+    for (const user of [...silent, ...moving]) {
+      last[user] = (await a.beat(user)).sent;
+    }
+
+    for (const dash of dashes) {
+      await dash.waitFor(() => dash.members.present.length === 20, 2 * SECOND,
+        'all are there');
+    }
+
+    await nodes.kill(a);
+
+    for (const user of moving) {
+      await c.tab(user);
+    }
+
+    for (const dash of dashes) {
+      for (const user of silent) {
+        const { member } = await dash.waitForChange(user, 'leave',
+          nodes.window + 6 * SECOND);
+
+        assert.equal(member.reason, 'missed');
+        assert.ok(member.since >= last[user] + nodes.window - 50);
+      }
+    }
+
+    await pass(nodes.window);
+    assertNobodyLeft(dashes, moving);
+    await nodes.untilAgreed(moving);
+  });
+
+
+scenario('a slot stays half of the way: its users are each node\'s own until it'
+  + ' has arrived', { count: 2 }, async (nodes) => {
+  const cluster = nodes.redis;
+  const { dashes, stop, users: all } = await load(nodes, names(8));
+  const [a] = nodes.all;
+  const key = nodes.key('u0');
+  const shard = /\{\d\d\}/.exec(key)[0];
+  const slot = `${await cluster.slotOf(key)}`;
+  const from = await cluster.masterOf(key);
+  const to = (await cluster.masters()).find((server) => server !== from);
+  const migrate = (...keys) => from.db.sendCommand(['MIGRATE', '127.0.0.1',
+    `${to.port}`, '', '0', '5000', 'KEYS', ...keys]);
+  const told = (what) => a.nginx.log.lines(/redis/)
+    .filter((line) => line.includes(`${what} part ${shard}`)).length;
+
+  await to.db.sendCommand(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', from.id]);
+  await from.db.sendCommand(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id]);
+  await migrate(key);
+  await until(() => told('does not serve'), nodes.zone.redis_timeout
+    + 2 * nodes.zone.interval + 2 * SECOND, 'a line in the log');
+
+  const keys = await from.db.sendCommand(['CLUSTER', 'GETKEYSINSLOT', slot,
+    '1000']);
+
+  await migrate(...keys);
+
+  for (const server of [to, from]) {
+    await server.db.sendCommand(['CLUSTER', 'SETSLOT', slot, 'NODE', to.id]);
+  }
+
+  await until(() => told('serves'), 5 * SECOND, 'a line in the log');
+  assert.equal(told('does not serve'), 1);
+  await nodes.untilAgreed(all);
+  await stop();
+  assertNobodyLeft(dashes, all);
+});
+
+
+scenario('a user of the cluster who may do just what is needed', { count: 2,
+  zone: { redis_timeout: 1000 },
+  cluster: { args: ['--user', 'presence', 'on', '>secret', '~presence:*',
+    ...'auth ping eval evalsha time hgetall hset hdel del set pexpire zadd'
+      .split(' ').map((command) => `+${command}`),
+    ...'zrem zscan zrangebyscore zremrangebyscore xadd xread xrange xrevrange'
+      .split(' ').map((command) => `+${command}`),
+    '+cluster', '+asking'], login: 'presence:secret@' } },
+async (nodes) => {
+  const users = names(12);
+  const [a, b] = nodes.all;
+  const dash = await b.dashboard();
+
+  for (const user of users) {
+    await a.tab(user);
+  }
+
+  await dash.waitFor(() => dash.members.present.length === users.length,
+    2 * SECOND, 'all');
+  await nodes.untilAgreed(users);
+  await a.nginx.reload({ ...a.nginx.site, zone: { ...a.zone,
+    redis: nodes.redis.url.replace('secret', 'wrong') } });
+  await until(() => a.nginx.log.lines(/does not serve: WRONGPASS/).length,
+    5 * SECOND, 'WRONGPASS in the log');
+  assert.equal((await a.beat('bob', { wire: a.newWire('h1') })).status, 200);
+});

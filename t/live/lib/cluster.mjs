@@ -18,8 +18,11 @@ export const scenario = (title, site, body) =>
 export class Cluster {
   servers = [];
 
-  static async start({ masters = 3, replicas = 1, args = [] } = {}) {
+  static async start({ masters = 3, replicas = 1, args = [], login = '' }
+    = {}) {
     const cluster = new Cluster();
+
+    cluster.#login = login;
 
     for (let n = 0; n < masters * (1 + replicas); n++) {
       const bus = await freePort();
@@ -44,7 +47,7 @@ export class Cluster {
   }
 
   get url() {
-    return `cluster://${this.servers.slice(0, 2)
+    return `cluster://${this.#login}${this.servers.slice(0, 2)
       .map((server) => `127.0.0.1:${server.port}`).join(',')}`;
   }
 
@@ -108,6 +111,8 @@ export class Cluster {
   async close() {
     await Promise.all(this.servers.map((server) => server.close()));
   }
+
+  #login;
 
   async #join(masters) {
     const [first, ...others] = this.servers;
