@@ -126,8 +126,11 @@ class Pair {
     }
   }
 
+  /* One that is not connected yet, or is at its end, cannot be reset any more:
+     Node would keep it, and never come to an end itself. */
   reset() {
-    this.#sides.forEach((side) => side.resetAndDestroy());
+    this.#sides.forEach((side) => (side.connecting || side.writableEnded
+      ? side.destroy() : side.resetAndDestroy()));
   }
 
   #destroy() {
