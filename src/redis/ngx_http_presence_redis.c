@@ -205,6 +205,8 @@ ngx_http_presence_redis_apply(ngx_conf_t *cf, ngx_http_presence_zone_t *zone,
         return NGX_CONF_ERROR;
     }
 
+    redis->sentinel_login.tls = redis->url.tls;
+
     ngx_memcpy(redis->sentinel_login.user, redis->sentinel_user.data,
                redis->sentinel_user.len);
 

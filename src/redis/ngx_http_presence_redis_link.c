@@ -107,7 +107,6 @@ ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
 {
     u_char            *p;
     const ngx_addr_t  *addr;
-    u_char             text[NGX_SOCKADDR_STRLEN + 1];
 
     link->closed = 0;
 
@@ -134,12 +133,13 @@ ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
 
     addr = &link->addrs[link->turn % link->naddrs];
 
-    p = text + ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
-                             NGX_SOCKADDR_STRLEN, 0);
+    p = (u_char *) link->host;
+    p += ngx_sock_ntop(addr->sockaddr, addr->socklen, p, NGX_SOCKADDR_STRLEN,
+                       0);
     *p = '\0';
 
     ngx_http_presence_redis_link_use(link,
-                         redisAsyncConnect((char *) text,
+                         redisAsyncConnect(link->host,
                                            ngx_inet_get_port(addr->sockaddr)));
 }
 
@@ -149,6 +149,8 @@ ngx_http_presence_redis_link_found(ngx_http_presence_redis_link_t *link,
     const char *host, in_port_t port)
 {
     if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+        ngx_cpystrn((u_char *) link->host, (u_char *) host,
+                    sizeof(link->host));
         ngx_http_presence_redis_link_use(link, redisAsyncConnect(host, port));
     }
 }
@@ -531,8 +533,13 @@ ngx_http_presence_redis_link_connected(const redisAsyncContext *ac,
 
     link = ac->data;
 
+    /* of those that Sentinel knows there are only addresses */
+
     if (link->url->tls
-        && ngx_http_presence_redis_tls_start(link, link->url->host) != NGX_OK)
+        && ngx_http_presence_redis_tls_start(link,
+                                             link->url->host[0]
+                                             ? link->url->host : link->host)
+           != NGX_OK)
     {
         ngx_http_presence_redis_link_drop(link, "TLS cannot begin");
         ngx_http_presence_redis_tls_why(link, link->why, sizeof(link->why));

@@ -65,6 +65,7 @@ struct ngx_http_presence_redis_link_s {
     const ngx_addr_t                  *addrs;
     ngx_uint_t                         naddrs;
     ngx_uint_t                         turn;        /* of the addresses */
+    char                               host[NGX_SOCKADDR_STRLEN + 1];
 
     /* who is asked for the address instead, and of what else it is */
     ngx_http_presence_redis_sentinel_t  *sentinel;

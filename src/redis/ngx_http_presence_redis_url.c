@@ -39,7 +39,11 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
 
     end = s + len;
 
-    if (ngx_http_presence_redis_url_starts(&s, end, "sentinel://")) {
+    url->tls = ngx_http_presence_redis_url_starts(&s, end, "sentinels://");
+
+    if (url->tls
+        || ngx_http_presence_redis_url_starts(&s, end, "sentinel://"))
+    {
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
 

@@ -4,6 +4,7 @@
  *     redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]
  *     rediss://…, the same by TLS
  *     sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/MASTER[/DB]
+ *     sentinels://…, the same by TLS
  *     cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]
  *     unix:PATH
  *     unix://[[USER]:PASSWORD@]/PATH[?db=DB]

@@ -25,6 +25,7 @@ const { Nodes, scenario } = await import('./lib/nodes.mjs');
 const { freePort } = await import('./lib/ports.mjs');
 const { isAlive } = await import('./lib/process.mjs');
 const { Proxy, Redis } = await import('./lib/redis.mjs');
+const { SentinelNodes } = await import('./lib/sentinel.mjs');
 const { SECOND } = await import('./lib/scale.mjs');
 const { until } = await import('./lib/wait.mjs');
 
@@ -238,4 +239,22 @@ tls('a server that asks for a certificate', { count: 1, client: 'yes',
 
   await node.nginx.reload({ ...node.nginx.site, zone });
   await untilSaid(node, /does not serve: TLS: .*certificate required/);
+});
+
+
+tls('a failover by TLS, of the servers and of Sentinel', {
+  Nodes: SentinelNodes,
+  tls: [`tls-cert-file ${at('server.crt')}`,
+    `tls-key-file ${at('server.key')}`, `tls-ca-cert-file ${at('ca.crt')}`,
+    'tls-auth-clients no', 'tls-replication yes'],
+  lines: { redis_ca: at('ca.crt') },
+}, async (nodes) => {
+  const [node] = nodes.all;
+
+  assert.match(node.zone.redis, /^sentinels:/);
+  await node.tab('ann');
+  await nodes.untilAgreed(['ann']);
+  await nodes.redis.stop();
+  await nodes.failedOver();
+  await nodes.untilAgreed(['ann']);
 });

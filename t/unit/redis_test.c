@@ -86,6 +86,7 @@ test_sentinel_url(void **state)
           "", 0 },
         { "sentinel://u:p%2C@h:1,i:2/m/7", "h:1,i:2", "m", "u", "p,", 7 },
         { "sentinel://:p@h/m", "h:26379", "m", "", "p", 0 },
+        { "sentinels://h:1/m/2", "h:1", "m", "", "", 2 },
         { NULL, NULL, NULL, NULL, NULL, 0 }
     };
 
@@ -97,6 +98,7 @@ test_sentinel_url(void **state)
         assert_string_equal(url.password, good[i].password);
         assert_string_equal(url.host, "");
         assert_int_equal(url.db, good[i].db);
+        assert_int_equal(url.tls, strncmp(good[i].s, "sentinels", 9) == 0);
     }
 
     assert_null(parse("cluster://u:p@h,[::1]:2", &url));

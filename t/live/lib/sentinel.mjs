@@ -28,14 +28,17 @@ function said(where) {
 }
 
 class Sentinel {
-  static async start(master, lines) {
+  static async start(master, lines, tls) {
     const sentinel = new Sentinel(await freePort());
+
+    sentinel.reach = tls ? await freePort() : sentinel.port;
 
     fs.writeFileSync(path.join(sentinel.#dir, 'sentinel.conf'),
       [`port ${sentinel.port}`, 'bind 127.0.0.1', `dir ${sentinel.#dir}`,
         said('sentinel.conf').replace('10.0.0.1 6379', `127.0.0.1 ${master}`)
           .replace('5000', '1000'),
         `sentinel failover-timeout ${MASTER} 6000`,
+        ...tls ? [`tls-port ${sentinel.reach}`, ...tls] : [],
         ...lines].join('\n'));
 
     await sentinel.start();
@@ -105,21 +108,19 @@ export class SentinelNodes extends Nodes {
   }
 
   async openRedis() {
-    const { args = [], sentinel = [] } = this.#site;
+    const { sentinel = [], tls } = this.#site;
+    const [name] = said('redis.conf').split(' ');
 
-    this.redis = await Redis.start({ args });
-    this.servers = [this.redis];
+    this.redis = await this.#server();
 
     for (let n = 0; n < 2; n++) {
-      const [name] = said('redis.conf').split(' ');
-
-      this.servers.push(await Redis.start({ args: [...args,
-        `--${name}`, '127.0.0.1', `${this.redis.port}`] }));
+      await this.#server(`--${name}`, '127.0.0.1', `${this.redis.reach}`);
     }
 
     /* one after the other, for the ports */
     for (let n = 0; n < 3; n++) {
-      this.sentinels.push(await Sentinel.start(this.redis.port, sentinel));
+      this.sentinels.push(
+        await Sentinel.start(this.redis.reach, sentinel, tls));
     }
 
     this.client = await this.redis.client(this.#site.client);
@@ -133,6 +134,20 @@ export class SentinelNodes extends Nodes {
     }, FAILOVER, 'all Sentinels know of all');
   }
 
+  /* By TLS others reach it on another port than the test does. */
+  async #server(...more) {
+    const { args = [], tls } = this.#site;
+    const reach = tls && await freePort();
+    const by = tls ? [`tls-port ${reach}`, ...tls].flatMap((line) =>
+      `--${line}`.split(' ')) : [];
+    const server = await Redis.start({ args: [...args, ...by, ...more] });
+
+    server.reach = reach ?? server.port;
+    this.servers.push(server);
+
+    return server;
+  }
+
   async known() {
     const list = await this.asker.sendCommand(['SENTINEL', 'MASTER', MASTER]);
     const at = (name) => +list[list.indexOf(name) + 1];
@@ -144,9 +159,9 @@ export class SentinelNodes extends Nodes {
     const [, url] = /redis (.*?);/.exec(said('nginx.conf'));
 
     return { lines: {
-      redis: url.replace('//', `//${this.#site.login ?? ''}`)
+      redis: url.replace(':', this.#site.tls ? 's:' : ':').replace('//', `//${this.#site.login ?? ''}`)
         .replaceAll(/10\.0\.0\.(\d)/g, (_, n) =>
-          `127.0.0.1:${this.sentinels[n - 1].port}`),
+          `127.0.0.1:${this.sentinels[n - 1].reach}`),
       ...this.#site.lines,
     } };
   }
@@ -159,7 +174,7 @@ export class SentinelNodes extends Nodes {
       const [, port] = await this.asker.sendCommand(
         ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER]);
 
-      this.redis = this.servers.find((server) => server.port === +port);
+      this.redis = this.servers.find((server) => server.reach === +port);
 
       return this.redis !== old;
     }, FAILOVER, 'another master');
@@ -175,11 +190,12 @@ export class SentinelNodes extends Nodes {
   }
 
   async closeRedis() {
-    for (const server of [...this.sentinels, ...this.servers ?? []]) {
+    for (const server of [...this.sentinels, ...this.servers]) {
       await server.close();
     }
   }
 
   sentinels = [];
+  servers = [];
   #site;
 }
