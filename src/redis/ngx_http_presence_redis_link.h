@@ -52,7 +52,7 @@ typedef enum {
     NGX_HTTP_PRESENCE_REDIS_REFUSED = 0,    /* OOM, MISCONF, NOPERM, … */
     NGX_HTTP_PRESENCE_REDIS_NO_SCRIPT,
     NGX_HTTP_PRESENCE_REDIS_ELSEWHERE,      /* connect again: READONLY, … */
-    NGX_HTTP_PRESENCE_REDIS_CLUSTER         /* what is said of slots: MOVED, … */
+    NGX_HTTP_PRESENCE_REDIS_CLUSTER         /* MOVED, CLUSTERDOWN, … */
 } ngx_http_presence_redis_error_e;
 
 
