@@ -35,6 +35,11 @@ GET /presence/users?as=anna&see=*&users=anna
 200 <any>"status":"online"<any>
 _EOC_
 
+# the same where changes are read on a connection of its own, which may be lost
+# after others have been served
+our $trouble_reading = $trouble
+    =~ s/(synced_total.*\n)/$1| <any>presence_redis_failures_total{zone="<~zone\\d+>"} <~[1-9]\\d*>\n/r;
+
 no_long_string();
 run_tests();
 
@@ -674,7 +679,7 @@ redis redis://REDIS;
 redis_timeout 300ms;
 interval 900ms;
 --- config eval: $::locations
---- steps eval: $::trouble
+--- steps eval: $::trouble_reading
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -687,7 +692,7 @@ redis redis://REDIS;
 redis_timeout 300ms;
 interval 900ms;
 --- config eval: $::locations
---- steps eval: $::trouble
+--- steps eval: $::trouble_reading
 --- log
 does not serve: UNBLOCKED
 
@@ -700,7 +705,7 @@ redis redis://REDIS;
 redis_timeout 300ms;
 interval 900ms;
 --- config eval: $::locations
---- steps eval: $::trouble
+--- steps eval: $::trouble_reading
 --- log
 does not serve: an answer of another kind
 
