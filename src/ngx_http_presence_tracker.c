@@ -922,6 +922,18 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
         turn->reason = NGX_HTTP_PRESENCE_ACTIVITY;
     }
 
+    /* a sign of life may come before the timer that sees that nobody acts */
+
+    if ((turn->reason == NGX_HTTP_PRESENCE_BEAT
+         || turn->reason == NGX_HTTP_PRESENCE_TOUCH
+         || turn->reason == NGX_HTTP_PRESENCE_STREAM)
+        && user->status == NGX_HTTP_PRESENCE_ONLINE
+        && status == NGX_HTTP_PRESENCE_AWAY
+        && user->manual == NGX_HTTP_PRESENCE_OFFLINE)
+    {
+        turn->reason = NGX_HTTP_PRESENCE_IDLE;
+    }
+
     /* what somebody invisible did is not told afterwards either */
 
     if (user->status == NGX_HTTP_PRESENCE_INVISIBLE

@@ -232,6 +232,24 @@ scenario('R13 two devices, both idle: away once',
   });
 
 
+scenario('a beat that comes just as its user is idle: away as idle, not as beat',
+  { zone: { idle: T(50) } }, async (scene) => {
+    const dash = await scene.dashboard();
+    const users = Array.from({ length: 40 }, (_, n) => `u${n}`);
+
+    for (const user of users) {
+      await scene.beat(user, { active_ms_ago: T(50) - 3 });
+      await pass(3);
+      await scene.beat(user, { active_ms_ago: T(50) });
+    }
+
+    await dash.waitFor(() => users.every(
+      (user) => dash.members.status(user) === 'away'), SECOND, 'all away');
+    assert.deepEqual(users.filter(
+      (user) => dash.members.get(user).reason !== 'idle'), []);
+  });
+
+
 scenario('R15 the reply to one active beat is lost',
   { zone: { idle: T(50) } }, async (scene) => {
     const dash = await scene.dashboard();
