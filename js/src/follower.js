@@ -92,10 +92,10 @@ export class Follower {
     return EventSource && new EventSource(transport.url + this.#path(), { withCredentials: transport.withCredentials });
   }
 
-  /** Why was there no stream?  EventSource does not tell; a HEAD does. */
+  /** Why was there no stream?  An EventSource's event does not tell; a HEAD does. */
   async #why(failure) {
     const env = this.#env;
-    let response = failure;
+    let response = failure?.status === undefined ? undefined : failure;
     if (!response) {
       const abort = new AbortController();
       const timer = env.setTimeout(() => abort.abort(), this.#timeout);

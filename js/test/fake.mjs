@@ -98,7 +98,7 @@ export class World {
         /** `again`: EventSource would try again by itself. */
         fail(again = false) {
           this.readyState = again ? 0 : 2;
-          this.onerror?.();
+          this.onerror?.(new Event('error'));
         }
 
         close() {

@@ -343,8 +343,8 @@ test('an old connection has nothing more to say', async () => {
   world.stream.fail();
   await world.pass(1200);
   old.send('presence_state', { ...STATE, members: [] }, 'e-0');
-  old.onerror();
-  old.onerror();
+  old.onerror(new Event('error'));
+  old.onerror(new Event('error'));
   await settle();
   assert.equal(presence.member('a').status, 'online');
   assert.equal(world.stream.readyState, 0);
