@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
 import { scenario } from './lib/nodes.mjs';
 import { SECOND } from './lib/scale.mjs';
@@ -232,9 +233,13 @@ for (const seed of seeds) {
 
     assert.ok(alive.length >= nodes.up.length);
 
+    /* a stream tells a moment after a node that is asked */
+    const expected = present.map((p) => p.user).sort();
+
     for (const dash of alive) {
-      assert.deepEqual(dash.members.present,
-        present.map((p) => p.user).sort(), dash.story());
+      await dash.waitFor(() => isDeepStrictEqual(dash.members.present,
+        expected), SECOND).catch(() => { /* seen below */ });
+      assert.deepEqual(dash.members.present, expected, dash.story());
     }
 
     for (const dash of dashes) {
