@@ -541,8 +541,9 @@ ngx_http_presence_redis_link_connected(const redisAsyncContext *ac,
                                              ? link->url->host : link->host)
            != NGX_OK)
     {
-        ngx_http_presence_redis_link_drop(link, "TLS cannot begin");
-        ngx_http_presence_redis_tls_why(link, link->why, sizeof(link->why));
+        ngx_http_presence_redis_link_drop(link, link->why[0]
+                                                ? link->why
+                                                : "TLS cannot begin");
         return;
     }
 

@@ -95,6 +95,7 @@ ngx_http_presence_redis_tls_start(ngx_http_presence_redis_link_t *link,
     size_t                      len;
     char                        name[NGX_MAXHOSTNAMELEN + 1];
     u_char                      in6[16];
+    const void                 *funcs;
     ngx_http_presence_redis_t  *redis;
 
     redis = link->redis;
@@ -133,13 +134,21 @@ ngx_http_presence_redis_tls_start(ngx_http_presence_redis_link_t *link,
         goto failed;
     }
 
-    if (redisInitiateSSL(&link->ac->c, ssl) != REDIS_OK) {
-        goto failed;
-    }
-
     link->ssl = ssl;
 
-    return NGX_OK;
+    funcs = link->ac->c.funcs;
+
+    if (redisInitiateSSL(&link->ac->c, ssl) == REDIS_OK) {
+        return NGX_OK;
+    }
+
+    /* a handshake that fails at once: hiredis would write by what is no more */
+
+    link->ac->c.funcs = (void *) funcs;
+
+    ngx_http_presence_redis_tls_why(link, link->why, sizeof(link->why));
+
+    link->ssl = NULL;
 
 failed:
 
