@@ -2,18 +2,10 @@
  * Surroundings for the client: a clock that only moves when told to, a server
  * that answers as told, a page, and streams that a test drives by hand.
  */
-import { webcrypto } from 'node:crypto';
+import './globals.mjs';
 
 import * as follower from '../src/follower.js';
 import { Presence } from '../presence.js';
-
-globalThis.crypto ??= webcrypto;
-globalThis.CustomEvent ??= class extends Event {
-  constructor(type, { detail } = {}) {
-    super(type);
-    this.detail = detail;
-  }
-};
 
 /** Lets promises run that are settled already. */
 export const settle = async () => {

@@ -13,6 +13,8 @@ import { promisify } from 'node:util';
 import vm from 'node:vm';
 import { gzipSync } from 'node:zlib';
 
+import './globals.mjs';
+
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -94,11 +96,11 @@ test('the package has what a user needs and nothing else, and works', { timeout:
     presence.start();
     const end = Date.now() + 10000;
     while (!opened.length && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
-    for (const entry of ['board', 'status', 'worker', 'global']) import.meta.resolve('ngx-presence/' + entry);
+    for (const entry of ['board', 'status', 'worker', 'global']) await import.meta.resolve('ngx-presence/' + entry);
     console.log(JSON.stringify([presence.state, beats, opened.length, typeof backoff, version]));
     presence.stop();
   `);
-  const used = await run(process.execPath, ['use.js'], { cwd: dir });
+  const used = await run(process.execPath, ['--experimental-import-meta-resolve', '--import', new URL('./globals.mjs', import.meta.url).href, 'use.js'], { cwd: dir });
   assert.deepEqual(JSON.parse(used.stdout), ['online', 1, 1, 'function', manifest.version]);
 
   await writeFile(join(dir, 'use.ts'), `

@@ -1,5 +1,7 @@
 // One client: see client.mjs.
 
+import '../../../js/test/globals.mjs';
+
 import { Presence } from '../../../js/presence.js';
 
 const { url, user, options } = JSON.parse(process.argv[2]);
