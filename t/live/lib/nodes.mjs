@@ -156,7 +156,8 @@ export class Nodes {
 
     try {
       await until(async () => {
-        seen = [await this.presentInRedis(),
+        /* a server that has just become master closes connections */
+        seen = [await this.presentInRedis().catch((e) => [e.message]),
           ...await Promise.all(this.up.map((node) => this.present(node)))];
 
         return seen.every((list) => JSON.stringify(list) === expected);
