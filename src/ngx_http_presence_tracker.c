@@ -521,7 +521,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
 
         if (answer->recovered) {
             ngx_http_presence_arrival_of_lost_locked(zone, user, report, now,
-                                                       &answer->arrival);
+                                                     &answer->arrival);
             turn->cause = answer->arrival.diagnosis.cause;
 
             zone->sh->counters.late[turn->cause]++;
@@ -760,14 +760,16 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
             return;
         }
 
-        user = session->user;
-        end = ngx_http_presence_redis_patience_locked(zone, user->id,
-                                                      user->len, life.step);
+        if (verdict.gone && !life.leaving) {
+            user = session->user;
+            end = ngx_http_presence_redis_patience_locked(zone, user->id,
+                                                       user->len, life.step);
 
-        if (verdict.gone && !life.leaving && end > now) {
-            ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
-                                        end);
-            return;
+            if (end > now) {
+                ngx_http_presence_wheel_add(&zone->sh->sessions,
+                                            &session->timer, end);
+                return;
+            }
         }
     }
 
