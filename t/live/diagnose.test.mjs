@@ -86,7 +86,11 @@ for (const how of ['blackHole', 'reset']) {
     const line = await late(world.scene, world.beats, 'network', long);
 
     assert.equal(line.error, how === 'reset' ? 'network' : 'timeout');
-    assert.ok(line.failed > 0 && line.hole >= line.failed);
+
+    /* of the first that failed, the server may have heard: its answer got
+       lost */
+    assert.ok(line.failed > 0 && line.hole > 0
+      && line.hole >= line.failed - 1, JSON.stringify(line));
   });
 
 
