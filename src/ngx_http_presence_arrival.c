@@ -1,4 +1,5 @@
 #include "ngx_http_presence_arrival.h"
+#include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_trace.h"
 
 
@@ -120,6 +121,7 @@ ngx_http_presence_arrival_silence_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
     ngx_str_t                       id;
+    ngx_http_presence_ms_t          beat;
     ngx_http_presence_silence_t     silence;
     ngx_http_presence_trace_last_t  last;
 
@@ -132,10 +134,16 @@ ngx_http_presence_arrival_silence_locked(ngx_http_presence_zone_t *zone,
     id.len = session->len;
     id.data = session->id;
 
+    beat = ngx_http_presence_zone_wall(zone, session->life.last_beat);
+
+    /* what another node was told with a later beat is not known here */
+
     if (ngx_http_presence_trace_last_locked(zone, session->user, &id,
                                        ngx_http_presence_zone_wall(zone, now),
                                        &last)
-        == NGX_OK)
+        == NGX_OK
+        && (zone->redis == NULL
+            || last.wall + NGX_HTTP_PRESENCE_REDIS_SLIGHT >= beat))
     {
         silence.failed = last.beat.failed;
         silence.error = last.beat.error;

@@ -1,6 +1,7 @@
 #include <ngx_sha1.h>
 
 #include "ngx_http_presence_redis_mirror.h"
+#include "ngx_http_presence_arrival.h"
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_redis_cluster.h"
@@ -18,7 +19,7 @@
 #define NGX_HTTP_PRESENCE_REDIS_FIXED     19
 
 /* all of a session but the ids */
-#define NGX_HTTP_PRESENCE_REDIS_NUMBERS   (11 * (NGX_INT64_LEN + 1))
+#define NGX_HTTP_PRESENCE_REDIS_NUMBERS   (12 * (NGX_INT64_LEN + 1))
 
 
 typedef struct {
@@ -544,7 +545,7 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
 
             p = ngx_cpymem(args->p, session->id, session->len);
             ngx_http_presence_redis_mirror_add(args, p);
-            ngx_http_presence_redis_mirror_arg(args, "0 0 0 0 0 0 0 0 0 3");
+            ngx_http_presence_redis_mirror_arg(args, "0 0 0 0 0 0 0 0 0 - 3");
         }
     }
 }
@@ -647,6 +648,7 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
     ngx_uint_t fresh, ngx_http_presence_ms_t now)
 {
     u_char                       *p;
+    const char                   *cause;
     ngx_http_presence_ms_t        left, wall;
     ngx_http_presence_life_t      life;
     ngx_http_presence_zone_t     *zone;
@@ -673,6 +675,14 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
                              - now);
     }
 
+    cause = "-";
+
+    if (life.missed && !life.leaving && session->len) {
+        cause = ngx_http_presence_cause_names[
+                     ngx_http_presence_arrival_silence_locked(zone, session,
+                                                              now)];
+    }
+
     p = ngx_cpymem(args->p, session->id, session->len);
     ngx_http_presence_redis_mirror_add(args, p);
 
@@ -681,7 +691,7 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
     wall = ngx_http_presence_zone_wall(zone, now);
 
     ngx_http_presence_redis_mirror_arg(args,
-                                       "%L %L %L %L %uD %ud %ud %uD %L %ui",
+                                       "%L %L %L %L %uD %ud %ud %uD %L %s %ui",
                                        wall - ngx_http_presence_zone_wall(zone,
                                                              life.last_sign),
                                        left,
@@ -692,7 +702,7 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
                                        life.step,
                                        session->len ? life.missed : 0,
                                        life.leaving, life.doc, life.seq,
-                                       fresh);
+                                       cause, fresh);
 }
 
 

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_groups.h"
+#include "ngx_http_presence_record.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_tracker.h"
 
@@ -33,7 +34,7 @@ static void ngx_http_presence_redis_peer_end_locked(
     ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_record_t *record,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
-    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now);
+    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now, ngx_uint_t asked);
 static ngx_uint_t ngx_http_presence_redis_peer_is_ended(
     ngx_http_presence_shared_t *sh,
     const ngx_http_presence_session_t *session,
@@ -144,6 +145,14 @@ ngx_http_presence_redis_peer_apply_locked(ngx_http_presence_redis_t *redis,
 
     ngx_http_presence_tracker_begin(user, &turn, reason);
 
+    if (reason == NGX_HTTP_PRESENCE_MISSED) {
+        turn.cause = ngx_http_presence_redis_peer_word(
+                                                ngx_http_presence_cause_names,
+                                                NGX_HTTP_PRESENCE_NCAUSES,
+                                                &record->cause,
+                                                NGX_HTTP_PRESENCE_NO_CAUSE);
+    }
+
     turn.judged = 1;
     turn.away = ngx_http_presence_redis_peer_is(&record->status, "away", 4);
 
@@ -157,7 +166,7 @@ ngx_http_presence_redis_peer_apply_locked(ngx_http_presence_redis_t *redis,
 
     ngx_http_presence_redis_peer_sessions_locked(redis, record, user, now);
     ngx_http_presence_redis_peer_end_locked(redis, record, user, reason, at,
-                                            now);
+                                            now, asked);
 
     ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
 
@@ -185,6 +194,8 @@ ngx_http_presence_redis_peer_unknown_locked(ngx_http_presence_redis_t *redis,
     zone = redis->zone;
 
     ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_MISSED);
+
+    turn.cause = NGX_HTTP_PRESENCE_CAUSE_UNKNOWN;
 
     for (session = user->sessions; session; session = next) {
         next = session->next;
@@ -470,7 +481,6 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
         /* what is missed counts now that Redis has agreed */
 
         if (life->last_sign <= sign + NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
-            life->missed = session->len ? (uint8_t) s->missed : 0;
             ngx_http_presence_tracker_watch_locked(zone, session, now);
         }
 
@@ -555,23 +565,32 @@ ngx_http_presence_redis_peer_is_before_logout(
 /*
  * Ends what is not there any more.  A session of this node's own is ended only
  * by name, and not when it was heard since: then the others are told of it.
+ * The last of its missed beats counts on the node that had it ended.
  */
 
 static void
 ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_record_t *record,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
-    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now)
+    ngx_http_presence_ms_t at, ngx_http_presence_ms_t now, ngx_uint_t asked)
 {
     int64_t                            sign;
-    ngx_uint_t                         gone, lives;
+    ngx_uint_t                         gone, lives, named;
     ngx_http_presence_ms_t             leave;
+    ngx_http_presence_zone_t          *zone;
     ngx_http_presence_session_t       *session, *next;
     ngx_http_presence_redis_logout_t   out, *logout;
 
+    zone = redis->zone;
     leave = 0;
     lives = 0;
     logout = NULL;
+
+    /* where nothing has changed, another node had it ended before */
+
+    if (ngx_http_presence_redis_peer_is(&record->type, "none", 4)) {
+        asked = 0;
+    }
 
     if (reason == NGX_HTTP_PRESENCE_LOGOUT
         && ngx_http_presence_redis_record_logout(record->out, &out))
@@ -589,16 +608,16 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
             continue;
         }
 
+        named = ngx_http_presence_redis_peer_has(record->ended, session,
+                                                 &sign);
         if (session->owner) {
             gone = 1;
 
-        } else if (!ngx_http_presence_redis_peer_has(record->ended, session,
-                                                     &sign))
-        {
+        } else if (!named) {
             gone = 0;
 
         } else {
-            gone = ngx_http_presence_redis_peer_is_ended(redis->zone->sh,
+            gone = ngx_http_presence_redis_peer_is_ended(zone->sh,
                                                          session, logout,
                                                          reason, sign, at);
             lives |= !gone;
@@ -609,7 +628,15 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
                 leave = session->life.leave_at;
             }
 
-            ngx_http_presence_redis_peer_observe(redis->zone, session, now);
+            ngx_http_presence_redis_peer_observe(zone, session, now);
+
+            if (asked && named && reason == NGX_HTTP_PRESENCE_MISSED
+                && session->len && !session->life.leaving
+                && zone->policy.misses > session->life.missed)
+            {
+                zone->sh->counters.missed += zone->policy.misses
+                                             - session->life.missed;
+            }
 
             if (logout
                 && logout->session.len == session->len
@@ -621,8 +648,7 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
                 continue;
             }
 
-            ngx_http_presence_roster_end_session_locked(redis->zone, session,
-                                                        reason);
+            ngx_http_presence_roster_end_session_locked(zone, session, reason);
         }
     }
 
@@ -633,13 +659,13 @@ ngx_http_presence_redis_peer_end_locked(ngx_http_presence_redis_t *redis,
     if (session && session->next == NULL && session->len == 0
         && session->life.last_sign <= leave)
     {
-        ngx_http_presence_roster_end_session_locked(redis->zone, session,
-                                                    reason);
-        (void) ngx_http_presence_redis_heard_locked(redis->zone, user,
+        ngx_http_presence_roster_end_session_locked(zone, session, reason);
+
+        (void) ngx_http_presence_redis_heard_locked(zone, user,
                                                  NGX_HTTP_PRESENCE_REDIS_ALL);
 
     } else if (lives) {
-        (void) ngx_http_presence_redis_heard_locked(redis->zone, user, 0);
+        (void) ngx_http_presence_redis_heard_locked(zone, user, 0);
     }
 }
 

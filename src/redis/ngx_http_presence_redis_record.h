@@ -27,7 +27,9 @@ typedef struct {
     ngx_http_presence_redis_text_t  user;
     ngx_http_presence_redis_text_t  node;       /* that made the change */
     ngx_http_presence_redis_text_t  status;
+    ngx_http_presence_redis_text_t  type;
     ngx_http_presence_redis_text_t  reason;
+    ngx_http_presence_redis_text_t  cause;      /* of beats that are missing */
     ngx_http_presence_redis_text_t  manual;
     ngx_http_presence_redis_text_t  groups;     /* separated by commas */
     ngx_http_presence_redis_text_t  text;

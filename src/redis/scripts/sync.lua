@@ -6,10 +6,11 @@
 --       length misses slack", reason, age of "since", manual status,
 --       milliseconds to its end, groups, text, meta, dead nodes, user; then
 --       for each session of that node its id and "sign left active beat step
---       missed leaving doc seq fresh": ages, and the time left, milliseconds.
---       "fresh" is 1 of what was heard just now, 2 of the session that said
---       "logout", which is not there any more, and 3 of one that the node takes
---       for another's, of which it says no more
+--       missed leaving doc seq cause fresh": ages, and the time left,
+--       milliseconds; why beats are missing, or "-".  "fresh" is 1 of what was
+--       heard just now, 2 of the session that said "logout", which is not there
+--       any more, and 3 of one that the node takes for another's, of which it
+--       says no more
 
 local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND, WAIT
     = 1, 2, 4, 8, 16, 32, 128
@@ -81,13 +82,13 @@ if isnew and not hears then
     return { int(now), prior, prior, '' }
 end
 
-local put, ended, removed, lost, why = {}, {}, {}, nil, nil
+local put, ended, removed, lost, why, cause = {}, {}, {}, nil, nil, nil
 local out = fields.out
 local changed = speaks and not isnew
 
 local gone = tonumber(fields.gone or 0)
 
-local function finish(id, reason, sign)
+local function finish(id, reason, sign, because)
     local s = sessions[id]
     if s then
         sign = math.max(sign, s[SIGN])
@@ -97,6 +98,7 @@ local function finish(id, reason, sign)
     gone = math.max(gone, reason == 'missed' and sign or now)
     changed = true
     why = reason
+    if reason == 'missed' then cause = because or 'unknown' end
     if reason == 'missed' and id ~= '' then lost = id end
     ended[#ended + 1] = id .. ' ' .. int(sign)
 end
@@ -128,13 +130,13 @@ local mine, mistaken = {}, false
 for i = 14, #ARGV, 2 do
     local id, f = ARGV[i], words(ARGV[i + 1])
     local cur, sign = sessions[id], now - f[1]
-    local fresh = f[10] == 1
+    local fresh = f[11] == 1
 
-    mine[id] = f[10] ~= 2 or nil
+    mine[id] = f[11] ~= 2 or nil
 
     if not mine[id] then
         out = table.concat({ node, int(now), id, int(f[8]), int(f[9]) }, ' ')
-    elseif f[10] == 3 then
+    elseif f[11] == 3 then
         mistaken = mistaken or (cur ~= nil and cur[NODE] == node)
     elseif not cur and (fresh and is_before_logout(id, f, sign)
                         or not fresh and sign <= gone + SLIGHT)
@@ -144,7 +146,7 @@ for i = 14, #ARGV, 2 do
         cur[ACTIVE] = math.max(cur[ACTIVE], now - f[3])
         put[id] = cur
     elseif f[2] <= 0 then
-        finish(id, f[7] == 1 and 'leave' or 'missed', sign)
+        finish(id, f[7] == 1 and 'leave' or 'missed', sign, f[10])
     else
         local s = { node, now + f[2], sign, now - f[3], now - f[4], f[5], f[6],
                     f[7], f[8], f[9] }
@@ -154,6 +156,7 @@ for i = 14, #ARGV, 2 do
         else
             s[ACTIVE] = math.max(cur[ACTIVE], s[ACTIVE])
         end
+        if f[10] ~= '-' then cause = cause or f[10] end
         sessions[id] = s
         put[id] = s
     end
@@ -290,7 +293,10 @@ if what then
                            or now)
     end
 
-    if what ~= 'session' then fields.reason = reason end
+    if what ~= 'session' then
+        fields.reason = reason
+        fields.cause = reason == 'missed' and (cause or 'unknown') or ''
+    end
 
     -- follows the clock, so that it goes on when the hash was forgotten
 
@@ -305,6 +311,7 @@ fields.reason = fields.reason or ARGV[5]
 
 local pairs_ = { 'v', '1', 'user', ARGV[13], 'rev', rev, 'status', shown,
                  'since', fields.since, 'reason', fields.reason,
+                 'cause', fields.cause or '',
                  'missed', int(missed), 'manual', manual,
                  'until', int(untilt), 'groups', new_groups,
                  'text', new_text, 'meta', new_meta, 'sessions', int(count),
@@ -377,6 +384,8 @@ if what or news_to_it then
     local record = { 'v', '1', 'type', what or 'none', 'user', ARGV[13],
                      'node', node, 'rev', rev, 'status', shown, 'was', was,
                      'since', fields.since, 'reason', reason,
+                     'cause', reason == 'missed' and (cause or fields.cause)
+                              or '',
                      'missed', int(missed),
                      'active', fields.active or '0',
                      'seen', fields.seen or '0', 'manual', manual,
