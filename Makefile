@@ -105,6 +105,9 @@ export NGINX MODULE
 NODE_TEST := node --test-reporter=tap
 BROWSER   := $(wildcard t/live/browser*.test.mjs)
 
+# What mostly waits is run two at a time, if there are two processors.
+JOBS := $(if $(filter 1,$(shell nproc)),1,2)
+
 .PHONY: test
 test:  ## all the tests, with whatever they need
 	@.ci/deps test
@@ -157,7 +160,7 @@ live: $(MODULE) $(TLS_MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with rea
 .PHONY: browser
 browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real browser (T=)
 	@NODE_PATH=$(BUILD)/node/node_modules \
-	    .ci/tap browser '$(NODE_TEST)' $(or $(T),$(BROWSER))
+	    .ci/tap --jobs $(JOBS) browser '$(NODE_TEST)' $(or $(T),$(BROWSER))
 
 # Not of "make test": Firefox is a large package, and the soak takes its time.
 

@@ -23,17 +23,22 @@ function visit(title, body) {
     let stopped;
 
     try {
-      const context = await browser.newContext();
-      const open = async (name) => {
-        const page = await context.newPage();
+      const person = async () => {
+        const context = await browser.newContext();
 
-        page.on('pageerror', (error) => errors.push(`${name}: ${error}`));
-        await page.goto(demo.page(name));
+        return async (name) => {
+          const page = await context.newPage();
 
-        return page;
+          page.on('pageerror', (error) => errors.push(`${name}: ${error}`));
+          await page.goto(demo.page(name));
+
+          return page;
+        };
       };
 
-      await body({ open, stop: () => { stopped = demo.stop(); } });
+      await body({
+        open: await person(), person, stop: () => { stopped = demo.stop(); },
+      });
       assert.deepEqual(errors, []);
     } finally {
       await browser.close();
@@ -99,23 +104,27 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
 
 
 visit('the trace: the causes that the demo can bring about',
-  async ({ open }) => {
-    const agent = await open('agent.html?agent=chiara');
-    const page = await open('trace.html?user=chiara');
-    const causes = await agent.locator('#kind option')
-      .evaluateAll((options) => options.map(({ value }) => value));
+  async ({ person }) => {
+    const people = { network: 'anna', lost: 'ben', server: 'chiara',
+      flood: 'deniz', frozen: 'emil' };
 
-    assert.deepEqual(causes,
-      ['network', 'lost', 'server', 'flood', 'frozen']);
+    await Promise.all(Object.entries(people).map(async ([cause, user]) => {
+      const open = await person();
+      const agent = await open(`agent.html?agent=${user}`);
+      const page = await open(`trace.html?user=${user}`);
 
-    for (const cause of causes) {
+      assert.deepEqual(await agent.locator('#kind option')
+        .evaluateAll((options) => options.map(({ value }) => value)),
+      Object.keys(people));
+      await shows(page, 'online');
+
       await agent.selectOption('#kind', cause);
       await agent.click('#go');
       await page.waitForSelector(`#rows [data-cause=${cause}]`,
         { timeout: 3 * SOON });
       await words(page, new RegExp(`: ${cause}, for `));
       await agent.waitForSelector('#go:enabled', { timeout: SOON });
-    }
+    }));
   });
 
 

@@ -2,6 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,8 +26,12 @@ export class Demo {
 
   constructor(port) {
     this.port = port;
+    this.#prefix = fs.mkdtempSync(path.join(os.tmpdir(), 'presence-demo-'));
+    fs.chmodSync(this.#prefix, 0o755);    /* its workers may be nobody */
     this.#process = spawn(RUN, {
-      env: { ...process.env, NGINX, MODULE, PORT: `${port}` },
+      env: {
+        ...process.env, NGINX, MODULE, PORT: `${port}`, PREFIX: this.#prefix,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#exit = once(this.#process, 'exit');
@@ -47,7 +53,13 @@ export class Demo {
     this.#process.kill('SIGINT');
     await within(this.#exit, START, `the demo's end\n${this.#said}`);
 
-    return new Log(this.#log).faults();
+    const faults = new Log(this.#log).faults();
+
+    if (faults.length === 0) {
+      fs.rmSync(this.#prefix, { recursive: true });
+    }
+
+    return faults;
   }
 
   async #untilItRuns() {
@@ -70,6 +82,7 @@ export class Demo {
     failed.catch(() => { /* it may end now */ });
   }
 
+  #prefix;
   #process;
   #exit;
   #log;
