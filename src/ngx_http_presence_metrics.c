@@ -1,24 +1,19 @@
 #include "ngx_http_presence_metrics.h"
-#include "ngx_http_presence_payload.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_reading.h"
-
-
-/* one line without the zone's name: names and labels are ours, and short */
-#define NGX_HTTP_PRESENCE_METRICS_LINE  (256 + NGX_INT64_LEN)
+#include "ngx_http_presence_writer.h"
 
 
 typedef struct ngx_http_presence_family_s  ngx_http_presence_family_t;
 
 typedef struct {
-    ngx_http_presence_payload_t        *payload;
+    ngx_http_presence_writer_t          w;
     ngx_http_presence_reading_t        *readings;
     ngx_str_t                          *zones;      /* as values of a label */
     ngx_uint_t                          n;
 } ngx_http_presence_exposition_t;
 
-typedef ngx_int_t (*ngx_http_presence_family_pt)(
-    ngx_http_presence_exposition_t *e,
+typedef void (*ngx_http_presence_family_pt)(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
 
 
@@ -50,33 +45,28 @@ static ngx_int_t ngx_http_presence_metrics_zones(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_http_presence_exposition_t *e);
 static ngx_int_t ngx_http_presence_metrics_label(ngx_pool_t *pool,
     const ngx_str_t *name, ngx_str_t *label);
-static ngx_int_t ngx_http_presence_metrics_write(
-    ngx_http_presence_exposition_t *e,
+static void ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t redis);
-static ngx_int_t ngx_http_presence_metrics_write_one(
+static void ngx_http_presence_metrics_write_one(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
-static ngx_int_t ngx_http_presence_metrics_write_labelled(
+static void ngx_http_presence_metrics_write_labelled(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
-static ngx_int_t ngx_http_presence_metrics_write_milliseconds(
+static void ngx_http_presence_metrics_write_milliseconds(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
-static ngx_int_t ngx_http_presence_metrics_write_histogram(
+static void ngx_http_presence_metrics_write_histogram(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
-static ngx_int_t ngx_http_presence_metrics_write_problems(
+static void ngx_http_presence_metrics_write_problems(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
-static ngx_int_t ngx_http_presence_metrics_write_transitions(
+static void ngx_http_presence_metrics_write_transitions(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone);
 static ngx_uint_t ngx_http_presence_metrics_is_usual(
     const ngx_http_presence_transition_t *transition);
-static ngx_int_t ngx_http_presence_metrics_sample(
-    ngx_http_presence_exposition_t *e, ngx_uint_t zone, const char *name,
-    const char *label, const char *value, uint64_t n);
-static void ngx_http_presence_metrics_release(void *data);
 
 
 static const char *const  ngx_http_presence_beat_names[] = {
@@ -125,60 +115,64 @@ ngx_http_presence_metrics_usual[] = {
 };
 
 
-#define ngx_http_presence_metric(member)                                      \
+#define ngx_http_presence_metric(write, member)                               \
+    ngx_http_presence_metrics_write_##write,                                  \
     offsetof(ngx_http_presence_reading_t, member)
+
+#define ngx_http_presence_metric_one(member)                                  \
+    ngx_http_presence_metric(one, member), NULL, NULL, 0, NULL
+
+#define ngx_http_presence_metric_milliseconds(member)                         \
+    ngx_http_presence_metric(milliseconds, member), NULL, NULL, 0, NULL
+
+#define ngx_http_presence_metric_histogram(member, scale)                     \
+    ngx_http_presence_metric(histogram, member), NULL, NULL, 0, &scale
+
+#define ngx_http_presence_metric_labelled(member, label, names, n)            \
+    ngx_http_presence_metric(labelled, member), label, names, n, NULL
 
 static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
 
     { "presence_users", "gauge",
       "Users by the status that others see, offline ones that are remembered "
       "included.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(users),
-      "status", ngx_http_presence_status_names, NGX_HTTP_PRESENCE_NSHOWN,
-      NULL },
+      ngx_http_presence_metric_labelled(users, "status",
+                                        ngx_http_presence_status_names,
+                                        NGX_HTTP_PRESENCE_NSHOWN) },
 
     { "presence_sessions", "gauge",
       "Sessions: tabs and devices that are there.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(sessions), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(sessions) },
 
     { "presence_beats_total", "counter",
       "Beats by what became of them.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(counters.beats),
-      "result", ngx_http_presence_beat_names, NGX_HTTP_PRESENCE_NBEATS,
-      NULL },
+      ngx_http_presence_metric_labelled(counters.beats, "result",
+                                        ngx_http_presence_beat_names,
+                                        NGX_HTTP_PRESENCE_NBEATS) },
 
     { "presence_beat_gap_seconds", "histogram",
       "Time between two beats of a session, without time in which the server "
       "could not hear.",
-      ngx_http_presence_metrics_write_histogram,
-      ngx_http_presence_metric(counters.gap), NULL, NULL, 0,
-      &ngx_http_presence_gap_scale },
+      ngx_http_presence_metric_histogram(counters.gap,
+                                         ngx_http_presence_gap_scale) },
 
     { "presence_touches_total", "counter",
       "Requests of presence_touch that counted.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.touches), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(counters.touches) },
 
     { "presence_stream_acknowledgements_total", "counter",
       "Acknowledgements of bound streams that counted as a sign of life.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.acknowledgements), NULL, NULL, 0,
-      NULL },
+      ngx_http_presence_metric_one(counters.acknowledgements) },
 
     { "presence_late_beats_total", "counter",
       "Beats that came after at least one was missed, by cause.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(counters.late),
-      "cause", ngx_http_presence_cause_names, NGX_HTTP_PRESENCE_NCAUSES,
-      NULL },
+      ngx_http_presence_metric_labelled(counters.late, "cause",
+                                        ngx_http_presence_cause_names,
+                                        NGX_HTTP_PRESENCE_NCAUSES) },
 
     { "presence_missed_beats_total", "counter",
       "Beats that were due and did not come in time.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.missed), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(counters.missed) },
 
     { "presence_transitions_total", "counter",
       "Changes of the status that others see.",
@@ -187,52 +181,43 @@ static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
     { "presence_recovered_total", "counter",
       "Sessions that beat again after they were called gone, by cause: each "
       "may have been a false offline.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(counters.recovered),
-      "cause", ngx_http_presence_cause_names, NGX_HTTP_PRESENCE_NCAUSES,
-      NULL },
+      ngx_http_presence_metric_labelled(counters.recovered, "cause",
+                                        ngx_http_presence_cause_names,
+                                        NGX_HTTP_PRESENCE_NCAUSES) },
 
     { "presence_detection_delay_seconds", "histogram",
       "Time from the deadline of a session to its end.",
-      ngx_http_presence_metrics_write_histogram,
-      ngx_http_presence_metric(counters.detection), NULL, NULL, 0,
-      &ngx_http_presence_detection_scale },
+      ngx_http_presence_metric_histogram(counters.detection,
+                                         ngx_http_presence_detection_scale) },
 
     { "presence_changes_total", "counter",
       "Changes that went into the ring, since it was made.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(changes), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(changes) },
 
     { "presence_delivery_latency_seconds", "histogram",
       "Time from a change to the write of the event with it, for each stream.",
-      ngx_http_presence_metrics_write_histogram,
-      ngx_http_presence_metric(counters.traffic.delivery), NULL, NULL, 0,
-      &ngx_http_presence_delivery_scale },
+      ngx_http_presence_metric_histogram(counters.traffic.delivery,
+                                         ngx_http_presence_delivery_scale) },
 
     { "presence_streams", "gauge",
       "Open streams.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(streams), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(streams) },
 
     { "presence_streams_opened_total", "counter",
       "Streams that were opened.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.traffic.opened), NULL, NULL, 0,
-      NULL },
+      ngx_http_presence_metric_one(counters.traffic.opened) },
 
     { "presence_stream_events_total", "counter",
       "Events that were written to streams.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(counters.traffic.events),
-      "event", ngx_http_presence_event_names, NGX_HTTP_PRESENCE_NEVENTS,
-      NULL },
+      ngx_http_presence_metric_labelled(counters.traffic.events, "event",
+                                        ngx_http_presence_event_names,
+                                        NGX_HTTP_PRESENCE_NEVENTS) },
 
     { "presence_stream_resumes_total", "counter",
       "Streams that named their last event, by what they got.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(counters.traffic.resumes),
-      "result", ngx_http_presence_resume_names, NGX_HTTP_PRESENCE_NRESUMES,
-      NULL },
+      ngx_http_presence_metric_labelled(counters.traffic.resumes, "result",
+                                        ngx_http_presence_resume_names,
+                                        NGX_HTTP_PRESENCE_NRESUMES) },
 
     { "presence_problems_total", "counter",
       "Requests that were answered with a problem, by its type.",
@@ -240,40 +225,33 @@ static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
 
     { "presence_zone_bytes", "gauge",
       "Memory of the zone, in whole pages.",
-      ngx_http_presence_metrics_write_labelled,
-      ngx_http_presence_metric(bytes),
-      "state", ngx_http_presence_bytes_names, 2, NULL },
+      ngx_http_presence_metric_labelled(bytes, "state",
+                                        ngx_http_presence_bytes_names, 2) },
 
     { "presence_zone_evictions_total", "counter",
       "Offline users who were forgotten early to make room.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.evicted), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(counters.evicted) },
 
     { "presence_zone_refusals_total", "counter",
       "Times that something found no room in the zone.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.full), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(counters.full) },
 
     { "presence_zone_rebuilds_total", "counter",
       "Times that the zone was rebuilt after a worker died within it.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(counters.rebuilt), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(counters.rebuilt) },
 
     { "presence_deaf_seconds_total", "counter",
       "Time in which the server could not hear, which is not counted as "
       "missed.",
-      ngx_http_presence_metrics_write_milliseconds,
-      ngx_http_presence_metric(deaf), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_milliseconds(deaf) },
 
     { "presence_interval_seconds", "gauge",
       "The configured time between two beats.",
-      ngx_http_presence_metrics_write_milliseconds,
-      ngx_http_presence_metric(interval), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_milliseconds(interval) },
 
     { "presence_max_interval_seconds", "gauge",
       "The configured bound of the time between two beats.",
-      ngx_http_presence_metrics_write_milliseconds,
-      ngx_http_presence_metric(max_interval), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_milliseconds(max_interval) },
 
     { NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL }
 };
@@ -285,80 +263,63 @@ static const ngx_http_presence_family_t  ngx_http_presence_redis_families[] = {
 
     { "presence_redis_up", "gauge",
       "Does Redis serve?  If not, this node decides alone.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.up), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.up) },
 
     { "presence_redis_changed_timestamp_seconds", "gauge",
       "Since when presence_redis_up is what it is; 0: not known yet.",
-      ngx_http_presence_metrics_write_milliseconds,
-      ngx_http_presence_metric(redis.changed), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_milliseconds(redis.changed) },
 
     { "presence_redis_nodes", "gauge",
       "Nodes that are alive, as this one knows it, itself included.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.nodes), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.nodes) },
 
     { "presence_redis_queue_length", "gauge",
       "Users that wait to be sent.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.queued), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.queued) },
 
     { "presence_redis_unanswered", "gauge",
       "Users that were sent and are not answered.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.sent), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.sent) },
 
     { "presence_redis_lag_seconds", "gauge",
       "How long the user has waited who has waited longest for an answer.",
-      ngx_http_presence_metrics_write_milliseconds,
-      ngx_http_presence_metric(redis.lag), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_milliseconds(redis.lag) },
 
     { "presence_redis_synced_total", "counter",
       "Users that were sent and answered.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.synced), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.synced) },
 
     { "presence_redis_refused_total", "counter",
       "Users that were sent and answered with an error.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.refused), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.refused) },
 
     { "presence_redis_dropped_total", "counter",
       "Users that were not sent, or not answered: all are looked at later.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.dropped), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.dropped) },
 
     { "presence_redis_changes_total", "counter",
       "Sessions of other nodes that were taken over as they are there.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.changes), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.changes) },
 
     { "presence_redis_claimed_total", "counter",
       "Sessions that this node looks after now, since their node is dead.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.claimed), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.claimed) },
 
     { "presence_redis_connects_total", "counter",
       "Connections to Redis that were made.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.connects), NULL, NULL, 0,
-      NULL },
+      ngx_http_presence_metric_one(redis.counters.connects) },
 
     { "presence_redis_failures_total", "counter",
       "Connections to Redis that were lost, or could not be made.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.failures), NULL, NULL, 0,
-      NULL },
+      ngx_http_presence_metric_one(redis.counters.failures) },
 
     { "presence_redis_loads_total", "counter",
       "Times that Redis did not know the script and got it in full.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.loads), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.loads) },
 
     { "presence_redis_resyncs_total", "counter",
       "Times that all users were sent, after something was lost.",
-      ngx_http_presence_metrics_write_one,
-      ngx_http_presence_metric(redis.counters.resyncs), NULL, NULL, 0, NULL },
+      ngx_http_presence_metric_one(redis.counters.resyncs) },
 
     { NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL }
 };
@@ -373,7 +334,6 @@ ngx_http_presence_metrics_handler(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone)
 {
     ngx_int_t                        rc;
-    ngx_pool_cleanup_t              *cln;
     ngx_http_presence_exposition_t   e;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -386,33 +346,17 @@ ngx_http_presence_metrics_handler(ngx_http_request_t *r,
         return rc;
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    e.payload = ngx_http_presence_payload_create(8 * ngx_pagesize);
-    if (e.payload == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cln->handler = ngx_http_presence_metrics_release;
-    cln->data = e.payload;
-
-    if (ngx_http_presence_metrics_zones(r, zone, &e) != NGX_OK
-        || ngx_http_presence_metrics_write(&e, ngx_http_presence_families, 0)
-           != NGX_OK
-        || ngx_http_presence_metrics_write(&e,
-                                          ngx_http_presence_redis_families, 1)
-           != NGX_OK)
+    if (ngx_http_presence_writer_begin(&e.w, r, 8 * ngx_pagesize) != NGX_OK
+        || ngx_http_presence_metrics_zones(r, zone, &e) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_presence_send(r, NGX_HTTP_OK,
-                                  "text/plain; version=0.0.4; charset=utf-8",
-                                  e.payload->start,
-                                  ngx_http_presence_payload_len(e.payload));
+    ngx_http_presence_metrics_write(&e, ngx_http_presence_families, 0);
+    ngx_http_presence_metrics_write(&e, ngx_http_presence_redis_families, 1);
+
+    return ngx_http_presence_writer_send(&e.w, r,
+                                  "text/plain; version=0.0.4; charset=utf-8");
 }
 
 
@@ -500,63 +444,47 @@ ngx_http_presence_metrics_label(ngx_pool_t *pool, const ngx_str_t *name,
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t redis)
 {
-    ngx_uint_t                    i, n;
-    ngx_http_presence_payload_t  *payload;
-
-    payload = e->payload;
+    ngx_uint_t  i, n;
 
     for (i = 0, n = 0; i < e->n; i++) {
         n += e->readings[i].redis.configured;
     }
 
     if (redis && n == 0) {
-        return NGX_OK;
+        return;
     }
 
     for ( /* void */ ; family->name; family++) {
 
-        if (ngx_http_presence_payload_reserve(payload,
-                                      2 * NGX_HTTP_PRESENCE_METRICS_LINE)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        payload->last = ngx_sprintf(payload->last,
-                                    "# HELP %s %s\n# TYPE %s %s\n",
-                                    family->name, family->help,
-                                    family->name, family->type);
+        ngx_http_presence_writer_print(&e->w, "# HELP %s %s\n# TYPE %s %s\n",
+                                       family->name, family->help,
+                                       family->name, family->type);
 
         for (i = 0; i < e->n; i++) {
 
-            if (redis && !e->readings[i].redis.configured) {
-                continue;
-            }
-
-            if (family->write(e, family, i) != NGX_OK) {
-                return NGX_ERROR;
+            if (!redis || e->readings[i].redis.configured) {
+                family->write(e, family, i);
             }
         }
     }
-
-    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_one(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
-    return ngx_http_presence_metrics_sample(e, zone, family->name, NULL, NULL,
+    ngx_http_presence_writer_print(&e->w, "%s{zone=\"%V\"} %uL\n",
+                      family->name, &e->zones[zone],
                       *ngx_http_presence_metrics_values(e, zone, family->at));
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_labelled(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
@@ -566,55 +494,37 @@ ngx_http_presence_metrics_write_labelled(ngx_http_presence_exposition_t *e,
     values = ngx_http_presence_metrics_values(e, zone, family->at);
 
     for (i = 0; i < family->n; i++) {
-        if (ngx_http_presence_metrics_sample(e, zone, family->name,
-                                             family->label, family->names[i],
-                                             values[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+        ngx_http_presence_writer_print(&e->w,
+                                       "%s{zone=\"%V\",%s=\"%s\"} %uL\n",
+                                       family->name, &e->zones[zone],
+                                       family->label, family->names[i],
+                                       values[i]);
     }
-
-    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_milliseconds(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
-    uint64_t                      ms;
-    ngx_http_presence_payload_t  *payload;
+    uint64_t  ms;
 
     ms = *ngx_http_presence_metrics_values(e, zone, family->at);
-    payload = e->payload;
 
-    if (ngx_http_presence_payload_reserve(payload,
-                                          NGX_HTTP_PRESENCE_METRICS_LINE
-                                          + e->zones[zone].len)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    payload->last = ngx_sprintf(payload->last, "%s{zone=\"%V\"} %uL.%03uL\n",
-                                family->name, &e->zones[zone],
-                                ms / 1000, ms % 1000);
-
-    return NGX_OK;
+    ngx_http_presence_writer_print(&e->w, "%s{zone=\"%V\"} %uL.%03uL\n",
+                                   family->name, &e->zones[zone],
+                                   ms / 1000, ms % 1000);
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_histogram(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
-    u_char                               *p;
     uint64_t                              n;
     ngx_str_t                            *label;
     ngx_uint_t                            i;
-    ngx_http_presence_payload_t          *payload;
     const ngx_http_presence_scale_t      *scale;
     const ngx_http_presence_histogram_t  *h;
 
@@ -623,47 +533,38 @@ ngx_http_presence_metrics_write_histogram(ngx_http_presence_exposition_t *e,
 
     scale = family->scale;
     label = &e->zones[zone];
-    payload = e->payload;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                          (scale->n + 3)
-                                          * (NGX_HTTP_PRESENCE_METRICS_LINE
-                                             + label->len))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    p = payload->last;
     n = 0;
 
     for (i = 0; i < scale->n; i++) {
         n += h->buckets[i];
-        p = ngx_sprintf(p, "%s_bucket{zone=\"%V\",le=\"%s\"} %uL\n",
-                        family->name, label, scale->bounds[i].text, n);
+
+        ngx_http_presence_writer_print(&e->w,
+                                 "%s_bucket{zone=\"%V\",le=\"%s\"} %uL\n",
+                                 family->name, label, scale->bounds[i].text,
+                                 n);
     }
 
     n += h->buckets[i];
 
+    ngx_http_presence_writer_print(&e->w,
+                                   "%s_bucket{zone=\"%V\",le=\"+Inf\"} %uL\n"
+                                   "%s_sum{zone=\"%V\"} %uL.",
+                                   family->name, label, n, family->name, label,
+                                   h->sum / scale->per_second);
+
     /* the unit is a thousandth or a millionth of a second */
 
-    p = ngx_sprintf(p, "%s_bucket{zone=\"%V\",le=\"+Inf\"} %uL\n"
-                    "%s_sum{zone=\"%V\"} %uL.",
-                    family->name, label, n,
-                    family->name, label, h->sum / scale->per_second);
+    ngx_http_presence_writer_print(&e->w,
+                                   scale->per_second == 1000 ? "%03uL"
+                                                             : "%06uL",
+                                   h->sum % scale->per_second);
 
-    p = (scale->per_second == 1000)
-        ? ngx_sprintf(p, "%03uL", h->sum % scale->per_second)
-        : ngx_sprintf(p, "%06uL", h->sum % scale->per_second);
-
-    payload->last = ngx_sprintf(p, "\n%s_count{zone=\"%V\"} %uL\n",
-                                family->name, label, n);
-
-    return NGX_OK;
+    ngx_http_presence_writer_print(&e->w, "\n%s_count{zone=\"%V\"} %uL\n",
+                                   family->name, label, n);
 }
 
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_problems(ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
@@ -673,31 +574,27 @@ ngx_http_presence_metrics_write_problems(ngx_http_presence_exposition_t *e,
     values = e->readings[zone].counters.traffic.problems;
 
     for (i = 0; i < NGX_HTTP_PRESENCE_NPROBLEMS; i++) {
-        if (ngx_http_presence_metrics_sample(e, zone, family->name, "type",
-                                           ngx_http_presence_problem_name(i),
-                                           values[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+        ngx_http_presence_writer_print(&e->w,
+                                       "%s{zone=\"%V\",type=\"%s\"} %uL\n",
+                                       family->name, &e->zones[zone],
+                                       ngx_http_presence_problem_name(i),
+                                       values[i]);
     }
-
-    return NGX_OK;
 }
 
 
 /* those that happened, of all that there might be, and the usual ones */
 
-static ngx_int_t
+static void
 ngx_http_presence_metrics_write_transitions(
     ngx_http_presence_exposition_t *e,
     const ngx_http_presence_family_t *family, ngx_uint_t zone)
 {
-    uint64_t                         n;
-    ngx_http_presence_payload_t     *payload;
-    ngx_http_presence_transition_t   t;
+    uint64_t                              n;
+    ngx_http_presence_transition_t        t;
+    const ngx_http_presence_counters_t   *counters;
 
-    payload = e->payload;
+    counters = &e->readings[zone].counters;
 
     for (t.from = 0; t.from < NGX_HTTP_PRESENCE_NSHOWN; t.from++) {
         for (t.to = 0; t.to < NGX_HTTP_PRESENCE_NSHOWN; t.to++) {
@@ -705,22 +602,13 @@ ngx_http_presence_metrics_write_transitions(
                  t.reason < NGX_HTTP_PRESENCE_NREASONS;
                  t.reason++)
             {
-                n = e->readings[zone].counters
-                                     .transitions[t.from][t.to][t.reason];
+                n = counters->transitions[t.from][t.to][t.reason];
 
                 if (n == 0 && !ngx_http_presence_metrics_is_usual(&t)) {
                     continue;
                 }
 
-                if (ngx_http_presence_payload_reserve(payload,
-                                               NGX_HTTP_PRESENCE_METRICS_LINE
-                                               + e->zones[zone].len)
-                    != NGX_OK)
-                {
-                    return NGX_ERROR;
-                }
-
-                payload->last = ngx_sprintf(payload->last,
+                ngx_http_presence_writer_print(&e->w,
                                     "%s{zone=\"%V\",from=\"%s\",to=\"%s\","
                                     "reason=\"%s\"} %uL\n",
                                     family->name, &e->zones[zone],
@@ -731,8 +619,6 @@ ngx_http_presence_metrics_write_transitions(
             }
         }
     }
-
-    return NGX_OK;
 }
 
 
@@ -758,41 +644,4 @@ ngx_http_presence_metrics_is_usual(
     }
 
     return 0;
-}
-
-
-static ngx_int_t
-ngx_http_presence_metrics_sample(ngx_http_presence_exposition_t *e,
-    ngx_uint_t zone, const char *name, const char *label, const char *value,
-    uint64_t n)
-{
-    u_char                       *p;
-    ngx_http_presence_payload_t  *payload;
-
-    payload = e->payload;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                          NGX_HTTP_PRESENCE_METRICS_LINE
-                                          + e->zones[zone].len)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(payload->last, "%s{zone=\"%V\"", name, &e->zones[zone]);
-
-    if (label) {
-        p = ngx_sprintf(p, ",%s=\"%s\"", label, value);
-    }
-
-    payload->last = ngx_sprintf(p, "} %uL\n", n);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_presence_metrics_release(void *data)
-{
-    ngx_http_presence_payload_release(data);
 }

@@ -9,7 +9,8 @@
 #define NGX_HTTP_PRESENCE_PAGE_HEIGHT   120
 
 
-#define ngx_http_presence_page_print  ngx_http_presence_status_print
+#define ngx_http_presence_page_print  ngx_http_presence_writer_print
+#define ngx_http_presence_page_text   ngx_http_presence_writer_escaped
 
 
 static void ngx_http_presence_page_head(ngx_http_presence_writer_t *w,
@@ -42,8 +43,6 @@ static void ngx_http_presence_page_ms(ngx_http_presence_writer_t *w,
     ngx_http_presence_ms_t ms);
 static void ngx_http_presence_page_wall(ngx_http_presence_writer_t *w,
     ngx_http_presence_ms_t wall);
-static void ngx_http_presence_page_text(ngx_http_presence_writer_t *w,
-    const u_char *data, size_t len);
 
 
 static const char  ngx_http_presence_page_style[] =
@@ -588,24 +587,4 @@ ngx_http_presence_page_wall(ngx_http_presence_writer_t *w,
                                  tm.ngx_tm_year, tm.ngx_tm_mon,
                                  tm.ngx_tm_mday, tm.ngx_tm_hour,
                                  tm.ngx_tm_min, tm.ngx_tm_sec);
-}
-
-
-static void
-ngx_http_presence_page_text(ngx_http_presence_writer_t *w, const u_char *data,
-    size_t len)
-{
-    size_t  size;
-
-    size = len + ngx_escape_html(NULL, (u_char *) data, len);
-
-    if (w->failed
-        || ngx_http_presence_payload_reserve(w->payload, size + 1) != NGX_OK)
-    {
-        w->failed = 1;
-        return;
-    }
-
-    w->payload->last = (u_char *) ngx_escape_html(w->payload->last,
-                                                  (u_char *) data, len);
 }

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_presence_status.h"
+#include "ngx_http_presence_writer.h"
 
 
 void ngx_http_presence_page_write(ngx_http_presence_writer_t *w,

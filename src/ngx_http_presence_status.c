@@ -15,8 +15,6 @@
 /* others see a change within a second, also those on other nodes */
 #define NGX_HTTP_PRESENCE_STATUS_LAG    500
 
-#define NGX_HTTP_PRESENCE_STATUS_PRINT  8192
-
 
 typedef enum {
     NGX_HTTP_PRESENCE_STATUS_HTML = 0,
@@ -50,9 +48,6 @@ static void ngx_http_presence_status_json_redis(ngx_http_presence_writer_t *w,
     const ngx_http_presence_redis_reading_t *redis);
 static void ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
     ngx_http_presence_zone_t *zone);
-static void ngx_http_presence_status_json_string(ngx_http_presence_writer_t *w,
-    const u_char *data, size_t len);
-static void ngx_http_presence_status_release(void *data);
 
 
 ngx_int_t
@@ -61,7 +56,6 @@ ngx_http_presence_status_handler(ngx_http_request_t *r,
 {
     ngx_int_t                           rc;
     const char                         *type;
-    ngx_pool_cleanup_t                 *cln;
     ngx_http_presence_writer_t          w;
     ngx_http_presence_status_t         *status;
     ngx_http_presence_status_format_e   format;
@@ -81,21 +75,12 @@ ngx_http_presence_status_handler(ngx_http_request_t *r,
     }
 
     status = ngx_pcalloc(r->pool, sizeof(ngx_http_presence_status_t));
-    cln = ngx_pool_cleanup_add(r->pool, 0);
 
-    if (status == NULL || cln == NULL) {
+    if (status == NULL
+        || ngx_http_presence_writer_begin(&w, r, 4 * ngx_pagesize) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    w.failed = 0;
-    w.payload = ngx_http_presence_payload_create(4 * ngx_pagesize);
-
-    if (w.payload == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cln->handler = ngx_http_presence_status_release;
-    cln->data = w.payload;
 
     ngx_http_presence_status_take(status, zone);
 
@@ -108,8 +93,7 @@ ngx_http_presence_status_handler(ngx_http_request_t *r,
         ngx_http_presence_page_write(&w, status);
     }
 
-    if (w.failed
-        || ngx_http_presence_add_header(r, "Content-Security-Policy",
+    if (ngx_http_presence_add_header(r, "Content-Security-Policy",
                               "default-src 'none'; style-src 'unsafe-inline'; "
                               "frame-ancestors 'self'")
            != NGX_OK
@@ -120,32 +104,7 @@ ngx_http_presence_status_handler(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_presence_send(r, NGX_HTTP_OK, type, w.payload->start,
-                                  ngx_http_presence_payload_len(w.payload));
-}
-
-
-void
-ngx_http_presence_status_print(ngx_http_presence_writer_t *w,
-    const char *format, ...)
-{
-    va_list                       args;
-    ngx_http_presence_payload_t  *payload;
-
-    payload = w->payload;
-
-    if (w->failed
-        || ngx_http_presence_payload_reserve(payload,
-                                             NGX_HTTP_PRESENCE_STATUS_PRINT)
-           != NGX_OK)
-    {
-        w->failed = 1;
-        return;
-    }
-
-    va_start(args, format);
-    payload->last = ngx_vslprintf(payload->last, payload->end, format, args);
-    va_end(args);
+    return ngx_http_presence_writer_send(&w, r, type);
 }
 
 
@@ -541,47 +500,47 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
     counters = &reading->counters;
     zone = reading->zone;
 
-    ngx_http_presence_status_print(w, "{\"zone\":");
-    ngx_http_presence_status_json_string(w, zone->name.data, zone->name.len);
-    ngx_http_presence_status_print(w, ",\"node\":");
-    ngx_http_presence_status_json_string(w, ngx_cycle->hostname.data,
-                                         ngx_cycle->hostname.len);
-    ngx_http_presence_status_print(w, ",\"server_time\":%L,\"findings\":[",
+    ngx_http_presence_writer_print(w, "{\"zone\":");
+    ngx_http_presence_writer_string(w, zone->name.data, zone->name.len);
+    ngx_http_presence_writer_print(w, ",\"node\":");
+    ngx_http_presence_writer_string(w, ngx_cycle->hostname.data,
+                                    ngx_cycle->hostname.len);
+    ngx_http_presence_writer_print(w, ",\"server_time\":%L,\"findings\":[",
                                    reading->wall);
 
     for (i = 0; i < status->nfindings; i++) {
-        ngx_http_presence_status_print(w, "%s", i ? "," : "");
-        ngx_http_presence_status_json_string(w, status->findings[i].text,
-                                             status->findings[i].len);
+        ngx_http_presence_writer_print(w, "%s", i ? "," : "");
+        ngx_http_presence_writer_string(w, status->findings[i].text,
+                                        status->findings[i].len);
     }
 
-    ngx_http_presence_status_print(w, "],");
+    ngx_http_presence_writer_print(w, "],");
 
     ngx_http_presence_status_json_named(w, "users",
                                         ngx_http_presence_status_names,
                                         reading->users,
                                         NGX_HTTP_PRESENCE_NSHOWN);
 
-    ngx_http_presence_status_print(w, ",\"sessions\":%uL,\"streams\":%uL,",
+    ngx_http_presence_writer_print(w, ",\"sessions\":%uL,\"streams\":%uL,",
                                    reading->sessions, reading->streams);
 
     ngx_http_presence_status_json_workers(w, status);
 
-    ngx_http_presence_status_print(w, ",\"beats\":{\"last_minute\":%uL,"
+    ngx_http_presence_writer_print(w, ",\"beats\":{\"last_minute\":%uL,"
                                    "\"per_second\":[", status->minute);
 
     for (i = 0; i < NGX_HTTP_PRESENCE_STATUS_SECONDS; i++) {
-        ngx_http_presence_status_print(w, "%s%uD", i ? "," : "",
+        ngx_http_presence_writer_print(w, "%s%uD", i ? "," : "",
                                        status->beats[i]);
     }
 
-    ngx_http_presence_status_print(w, "],\"missed\":%uL,", counters->missed);
+    ngx_http_presence_writer_print(w, "],\"missed\":%uL,", counters->missed);
 
     ngx_http_presence_status_json_named(w, "late",
                                         ngx_http_presence_cause_names,
                                         counters->late,
                                         NGX_HTTP_PRESENCE_NCAUSES);
-    ngx_http_presence_status_print(w, ",");
+    ngx_http_presence_writer_print(w, ",");
     ngx_http_presence_status_json_named(w, "recovered",
                                         ngx_http_presence_cause_names,
                                         counters->recovered,
@@ -589,7 +548,7 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
 
     ngx_http_presence_status_json_worst(w, status);
 
-    ngx_http_presence_status_print(w,
+    ngx_http_presence_writer_print(w,
                             ",\"memory\":{\"size\":%uz,\"used\":%uL,"
                             "\"free\":%uL,\"evictions\":%uL,\"refusals\":%uL,"
                             "\"rebuilds\":%uL},\"ring\":{\"epoch\":\"%016xL\","
@@ -603,16 +562,16 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
                             status->ring_size, reading->deaf);
 
     for (i = 0; i < status->nepisodes; i++) {
-        ngx_http_presence_status_print(w, "%s{\"at\":%L,\"length_ms\":%L}",
+        ngx_http_presence_writer_print(w, "%s{\"at\":%L,\"length_ms\":%L}",
                                        i ? "," : "", status->episodes[i].at,
                                        status->episodes[i].length);
     }
 
-    ngx_http_presence_status_print(w, "]},\"redis\":");
+    ngx_http_presence_writer_print(w, "]},\"redis\":");
     ngx_http_presence_status_json_redis(w, &reading->redis);
-    ngx_http_presence_status_print(w, ",");
+    ngx_http_presence_writer_print(w, ",");
     ngx_http_presence_status_json_config(w, zone);
-    ngx_http_presence_status_print(w, "}");
+    ngx_http_presence_writer_print(w, "}");
 }
 
 
@@ -623,13 +582,13 @@ ngx_http_presence_status_json_workers(ngx_http_presence_writer_t *w,
     ngx_uint_t                   i, n;
     ngx_http_presence_worker_t  *worker;
 
-    ngx_http_presence_status_print(w, "\"workers\":[");
+    ngx_http_presence_writer_print(w, "\"workers\":[");
 
     for (i = 0, n = 0; i < NGX_HTTP_PRESENCE_MAX_WORKERS; i++) {
         worker = &status->reading.counters.workers[i];
 
         if (ngx_http_presence_counters_is_alive(worker)) {
-            ngx_http_presence_status_print(w, "%s{\"pid\":%P,\"streams\":%uD,"
+            ngx_http_presence_writer_print(w, "%s{\"pid\":%P,\"streams\":%uD,"
                                            "\"leads\":%s}", n++ ? "," : "",
                                            worker->pid, worker->streams,
                                            worker->pid == status->leader
@@ -637,7 +596,7 @@ ngx_http_presence_status_json_workers(ngx_http_presence_writer_t *w,
         }
     }
 
-    ngx_http_presence_status_print(w, "]");
+    ngx_http_presence_writer_print(w, "]");
 }
 
 
@@ -648,22 +607,22 @@ ngx_http_presence_status_json_worst(ngx_http_presence_writer_t *w,
     ngx_uint_t                  i;
     ngx_http_presence_worst_t  *worst;
 
-    ngx_http_presence_status_print(w, "},\"worst\":[");
+    ngx_http_presence_writer_print(w, "},\"worst\":[");
 
     for (i = 0; i < status->nworst; i++) {
         worst = &status->worst[i];
 
-        ngx_http_presence_status_print(w, "%s{\"user\":", i ? "," : "");
-        ngx_http_presence_status_json_string(w, worst->user, worst->user_len);
-        ngx_http_presence_status_print(w, ",\"session\":");
-        ngx_http_presence_status_json_string(w, worst->session,
-                                             worst->session_len);
-        ngx_http_presence_status_print(w, ",\"missed\":%ui,\"last_seen\":%L,"
+        ngx_http_presence_writer_print(w, "%s{\"user\":", i ? "," : "");
+        ngx_http_presence_writer_string(w, worst->user, worst->user_len);
+        ngx_http_presence_writer_print(w, ",\"session\":");
+        ngx_http_presence_writer_string(w, worst->session,
+                                        worst->session_len);
+        ngx_http_presence_writer_print(w, ",\"missed\":%ui,\"last_seen\":%L,"
                                        "\"deadline\":%L}", worst->missed,
                                        worst->last_seen, worst->deadline);
     }
 
-    ngx_http_presence_status_print(w, "]");
+    ngx_http_presence_writer_print(w, "]");
 }
 
 
@@ -674,14 +633,14 @@ ngx_http_presence_status_json_named(ngx_http_presence_writer_t *w,
 {
     ngx_uint_t  i;
 
-    ngx_http_presence_status_print(w, "\"%s\":{", name);
+    ngx_http_presence_writer_print(w, "\"%s\":{", name);
 
     for (i = 0; i < n; i++) {
-        ngx_http_presence_status_print(w, "%s\"%s\":%uL", i ? "," : "",
+        ngx_http_presence_writer_print(w, "%s\"%s\":%uL", i ? "," : "",
                                        names[i], values[i]);
     }
 
-    ngx_http_presence_status_print(w, "}");
+    ngx_http_presence_writer_print(w, "}");
 }
 
 
@@ -694,32 +653,32 @@ ngx_http_presence_status_json_redis(ngx_http_presence_writer_t *w,
     const char  *name;
 
     if (!redis->configured) {
-        ngx_http_presence_status_print(w, "null");
+        ngx_http_presence_writer_print(w, "null");
         return;
     }
 
-    ngx_http_presence_status_print(w, "{\"node\":");
-    ngx_http_presence_status_json_string(w, redis->self, redis->self_len);
-    ngx_http_presence_status_print(w, ",\"up\":%s,\"since\":",
+    ngx_http_presence_writer_print(w, "{\"node\":");
+    ngx_http_presence_writer_string(w, redis->self, redis->self_len);
+    ngx_http_presence_writer_print(w, ",\"up\":%s,\"since\":",
                                    redis->up ? "true" : "false");
 
     if (redis->changed) {
-        ngx_http_presence_status_print(w, "%uL", redis->changed);
+        ngx_http_presence_writer_print(w, "%uL", redis->changed);
 
     } else {
-        ngx_http_presence_status_print(w, "null");
+        ngx_http_presence_writer_print(w, "null");
     }
 
-    ngx_http_presence_status_print(w, ",\"last_error\":");
+    ngx_http_presence_writer_print(w, ",\"last_error\":");
 
     if (redis->why_len) {
-        ngx_http_presence_status_json_string(w, redis->why, redis->why_len);
+        ngx_http_presence_writer_string(w, redis->why, redis->why_len);
 
     } else {
-        ngx_http_presence_status_print(w, "null");
+        ngx_http_presence_writer_print(w, "null");
     }
 
-    ngx_http_presence_status_print(w, ",\"nodes\":%uL,\"queued\":%uL,"
+    ngx_http_presence_writer_print(w, ",\"nodes\":%uL,\"queued\":%uL,"
                                    "\"unanswered\":%uL,\"lag_ms\":%uL",
                                    redis->nodes, redis->queued, redis->sent,
                                    redis->lag);
@@ -728,10 +687,10 @@ ngx_http_presence_status_json_redis(ngx_http_presence_writer_t *w,
          (name = ngx_http_presence_status_redis(&redis->counters, i, &value));
          i++)
     {
-        ngx_http_presence_status_print(w, ",\"%s\":%uL", name, value);
+        ngx_http_presence_writer_print(w, ",\"%s\":%uL", name, value);
     }
 
-    ngx_http_presence_status_print(w, "}");
+    ngx_http_presence_writer_print(w, "}");
 }
 
 
@@ -743,50 +702,25 @@ ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
     const char              *name;
     ngx_http_presence_ms_t   ms;
 
-    ngx_http_presence_status_print(w, "\"config\":{\"size\":%uz", zone->size);
+    ngx_http_presence_writer_print(w, "\"config\":{\"size\":%uz", zone->size);
 
     for (i = 0; (name = ngx_http_presence_status_time(zone, i, &ms)); i++) {
-        ngx_http_presence_status_print(w, ",\"%s_ms\":%L", name, ms);
+        ngx_http_presence_writer_print(w, ",\"%s_ms\":%L", name, ms);
     }
 
     for (i = 0; (name = ngx_http_presence_status_limit(zone, i, &value)); i++)
     {
-        ngx_http_presence_status_print(w, ",\"%s\":%ui", name, value);
+        ngx_http_presence_writer_print(w, ",\"%s\":%ui", name, value);
     }
 
-    ngx_http_presence_status_print(w, ",\"state\":");
+    ngx_http_presence_writer_print(w, ",\"state\":");
 
     if (zone->state_file.len) {
-        ngx_http_presence_status_json_string(w, zone->state_file.data,
-                                             zone->state_file.len);
+        ngx_http_presence_writer_string(w, zone->state_file.data,
+                                        zone->state_file.len);
     } else {
-        ngx_http_presence_status_print(w, "null");
+        ngx_http_presence_writer_print(w, "null");
     }
 
-    ngx_http_presence_status_print(w, "}");
-}
-
-
-static void
-ngx_http_presence_status_json_string(ngx_http_presence_writer_t *w,
-    const u_char *data, size_t len)
-{
-    if (w->failed
-        || ngx_http_presence_payload_reserve(w->payload,
-                                     ngx_http_presence_member_string_max(len))
-           != NGX_OK)
-    {
-        w->failed = 1;
-        return;
-    }
-
-    w->payload->last = ngx_http_presence_member_write_string(w->payload->last,
-                                                             data, len);
-}
-
-
-static void
-ngx_http_presence_status_release(void *data)
-{
-    ngx_http_presence_payload_release(data);
+    ngx_http_presence_writer_print(w, "}");
 }

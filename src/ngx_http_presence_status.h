@@ -9,7 +9,6 @@
 
 
 #include "ngx_http_presence_module.h"
-#include "ngx_http_presence_payload.h"
 #include "ngx_http_presence_reading.h"
 
 
@@ -61,16 +60,6 @@ typedef struct {
 
 ngx_int_t ngx_http_presence_status_handler(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone);
-
-/* what is printed goes to "payload", until there is no memory */
-typedef struct {
-    ngx_http_presence_payload_t   *payload;
-    unsigned                       failed:1;
-} ngx_http_presence_writer_t;
-
-/* at most 8000 bytes at a time, with the formats of ngx_sprintf() */
-void ngx_http_presence_status_print(ngx_http_presence_writer_t *w,
-    const char *format, ...);
 
 /* name and value of the nth thing that is counted of Redis; NULL: no more */
 const char *ngx_http_presence_status_redis(

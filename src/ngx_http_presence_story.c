@@ -1,27 +1,14 @@
-#include <stdarg.h>
-
 #include "ngx_http_presence_story.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_stream.h"
-#include "ngx_http_presence_trace.h"
+#include "ngx_http_presence_verdict.h"
 
 
-/* room for one line, or one object, beside the strings in it */
-#define NGX_HTTP_PRESENCE_STORY_ITEM  1024
-
-/* what happened longer ago is told with its date */
-#define NGX_HTTP_PRESENCE_STORY_DAY   (20 * 3600 * 1000)
-
-
-/* a text that grows; "failed" stays when there was no memory for a part */
 typedef struct {
-    ngx_http_presence_payload_t        *payload;
-    const ngx_http_presence_trace_t    *trace;
-    const ngx_http_presence_policy_t   *policy;
+    ngx_http_presence_writer_t          w;
+    ngx_http_presence_zone_t           *zone;
     const ngx_str_t                    *user;
-    ngx_uint_t                          known;
-    ngx_uint_t                          traced;     /* beats, 0: it is off */
-    ngx_uint_t                          failed;
+    const ngx_http_presence_trace_t    *trace;
     size_t                              verdict;    /* where JSON has it */
     size_t                              rest;       /* and what follows */
 } ngx_http_presence_story_t;
@@ -33,75 +20,33 @@ static ngx_int_t ngx_http_presence_story_wants_text(ngx_http_request_t *r,
     ngx_uint_t *text, ngx_int_t *rc);
 static ngx_int_t ngx_http_presence_story_follow(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_str_t *user);
-static void ngx_http_presence_story_release(void *data);
-static void ngx_http_presence_story_begin(ngx_http_presence_story_t *story,
+static void ngx_http_presence_story_read(ngx_http_presence_story_t *story,
     ngx_http_presence_zone_t *zone, const ngx_str_t *user);
 
 static void ngx_http_presence_story_json(ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_json_changes(
-    ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_json_session(
-    ngx_http_presence_story_t *story,
+static void ngx_http_presence_story_json_changes(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace);
+static void ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_session_t *session);
-static void ngx_http_presence_story_json_beat(
-    ngx_http_presence_story_t *story,
-    const ngx_http_presence_trace_beat_t *beat);
-static void ngx_http_presence_story_json_time(
-    ngx_http_presence_story_t *story, const char *name,
-    ngx_http_presence_ms_t at);
-static void ngx_http_presence_story_json_word(
-    ngx_http_presence_story_t *story, const char *name, const char *word);
+static void ngx_http_presence_story_json_beat(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_beat_t *told);
+static void ngx_http_presence_story_json_time(ngx_http_presence_writer_t *w,
+    const char *name, ngx_http_presence_ms_t at);
+static void ngx_http_presence_story_json_word(ngx_http_presence_writer_t *w,
+    const char *name, const char *word);
 
 static void ngx_http_presence_story_text(ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_text_session(
-    ngx_http_presence_story_t *story,
-    const ngx_http_presence_trace_session_t *session);
-static void ngx_http_presence_story_text_beat(
-    ngx_http_presence_story_t *story,
-    const ngx_http_presence_trace_beat_t *beat);
+static void ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_session_t *session,
+    ngx_http_presence_ms_t now);
+static void ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_beat_t *told, ngx_http_presence_ms_t now);
 
-static void ngx_http_presence_story_verdict(ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_verdict_offline(
-    ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_verdict_missed(
-    ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_verdict_there(
-    ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_verdict_late(
-    ngx_http_presence_story_t *story);
-static void ngx_http_presence_story_verdict_server(
-    ngx_http_presence_story_t *story, ngx_http_presence_ms_t since);
-
-static const ngx_http_presence_trace_session_t *
-    ngx_http_presence_story_last_session(ngx_http_presence_story_t *story);
 static const char *ngx_http_presence_story_cause(ngx_uint_t cause);
-static void ngx_http_presence_story_add(ngx_http_presence_story_t *story,
-    const char *format, ...);
-static void ngx_http_presence_story_string(ngx_http_presence_story_t *story,
-    const u_char *data, size_t len);
-static void ngx_http_presence_story_time(ngx_http_presence_story_t *story,
-    ngx_http_presence_ms_t at);
-static void ngx_http_presence_story_span(ngx_http_presence_story_t *story,
-    ngx_http_presence_ms_t ms);
 
 
 static const char *const  ngx_http_presence_story_kinds[] = {
     NULL, "beat", "overtaken", "leave"
-};
-
-
-/* what a cause means, to go on from "because" */
-
-static const char *const
-ngx_http_presence_story_causes[NGX_HTTP_PRESENCE_NCAUSES] = {
-    "nothing says why",
-    "the browser held its timers back",
-    "the page stood still",
-    "the machine slept",
-    "the network did not let it through, or late",
-    "beats were sent and did not arrive",
-    "the server could not hear, or refused it",
-    "the server refused it as too many requests"
 };
 
 
@@ -116,7 +61,6 @@ ngx_http_presence_story_handler(ngx_http_request_t *r,
     ngx_int_t                  rc;
     ngx_str_t                  user, follow;
     ngx_uint_t                 text;
-    ngx_pool_cleanup_t        *cln;
     ngx_http_presence_story_t  story;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -141,19 +85,11 @@ ngx_http_presence_story_handler(ngx_http_request_t *r,
         return ngx_http_presence_story_follow(r, zone, &user);
     }
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
+    if (ngx_http_presence_writer_begin(&story.w, r, ngx_pagesize) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_presence_story_begin(&story, zone, &user);
-
-    if (story.payload == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cln->handler = ngx_http_presence_story_release;
-    cln->data = story.payload;
+    ngx_http_presence_story_read(&story, zone, &user);
 
     if (text) {
         ngx_http_presence_story_text(&story);
@@ -162,68 +98,64 @@ ngx_http_presence_story_handler(ngx_http_request_t *r,
         ngx_http_presence_story_json(&story);
     }
 
-    if (story.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_presence_send(r, NGX_HTTP_OK,
-                              text ? "text/plain; charset=utf-8"
-                                   : "application/json",
-                              story.payload->start,
-                              ngx_http_presence_payload_len(story.payload));
+    return ngx_http_presence_writer_send(&story.w, r,
+                                         text ? "text/plain; charset=utf-8"
+                                              : "application/json");
 }
 
 
 ngx_http_presence_payload_t *
 ngx_http_presence_story_next(ngx_http_presence_subscriber_t *sub)
 {
-    size_t                     start;
-    uint32_t                   crc;
-    ngx_http_presence_story_t  story;
+    size_t                        start;
+    uint32_t                      crc;
+    ngx_http_presence_story_t     story;
+    ngx_http_presence_payload_t  *payload;
 
     sub->state = 0;
     sub->behind = 0;
 
-    ngx_http_presence_story_begin(&story, sub->hub->zone,
-                                  &sub->audience->filter->users[0]);
-
-    if (story.payload == NULL) {
+    payload = ngx_http_presence_payload_create(ngx_pagesize);
+    if (payload == NULL) {
         return NULL;
     }
 
-    story.payload->event = NGX_HTTP_PRESENCE_EVENT_TRACE;
+    payload->event = NGX_HTTP_PRESENCE_EVENT_TRACE;
 
-    ngx_http_presence_story_add(&story, "event: presence_trace\ndata: ");
+    story.w.failed = 0;
+    story.w.payload = payload;
 
-    start = ngx_http_presence_payload_len(story.payload);
+    ngx_http_presence_story_read(&story, sub->hub->zone,
+                                 &sub->audience->filter->users[0]);
+
+    ngx_http_presence_writer_print(&story.w, "event: presence_trace\ndata: ");
+
+    start = ngx_http_presence_payload_len(payload);
 
     ngx_http_presence_story_json(&story);
+    ngx_http_presence_writer_print(&story.w, "\n\n");
 
-    if (story.failed) {
-        ngx_http_presence_payload_release(story.payload);
+    if (story.w.failed) {
+        ngx_http_presence_payload_release(payload);
         return NULL;
     }
 
     /* but for the time of now, in the verdict and at the end, is it new? */
 
     ngx_crc32_init(crc);
-    ngx_crc32_update(&crc, story.payload->start + start,
-                     story.verdict - start);
-    ngx_crc32_update(&crc, story.payload->start + story.rest,
-                     ngx_http_presence_payload_len(story.payload) - story.rest
-                     - (sizeof("1790000000000}") - 1));
+    ngx_crc32_update(&crc, payload->start + start, story.verdict - start);
+    ngx_crc32_update(&crc, payload->start + story.rest,
+                     ngx_http_presence_payload_len(payload) - story.rest
+                     - (sizeof("1790000000000}\n\n") - 1));
     ngx_crc32_final(crc);
 
     if (sub->walk == ((uint64_t) 1 << 32 | crc)) {
-        story.payload->last = story.payload->start;
-        return story.payload;
+        payload->last = payload->start;
     }
 
     sub->walk = (uint64_t) 1 << 32 | crc;
 
-    ngx_http_presence_story_add(&story, "\n\n");
-
-    return story.payload;
+    return payload;
 }
 
 
@@ -317,27 +249,14 @@ ngx_http_presence_story_follow(ngx_http_request_t *r,
 
 
 static void
-ngx_http_presence_story_release(void *data)
-{
-    ngx_http_presence_payload_release(data);
-}
-
-
-static void
-ngx_http_presence_story_begin(ngx_http_presence_story_t *story,
+ngx_http_presence_story_read(ngx_http_presence_story_t *story,
     ngx_http_presence_zone_t *zone, const ngx_str_t *user)
 {
-    ngx_memzero(story, sizeof(ngx_http_presence_story_t));
-
-    story->known = (ngx_http_presence_trace_read(zone, user,
-                                              &ngx_http_presence_story_trace)
-                    == NGX_OK);
+    ngx_http_presence_trace_read(zone, user, &ngx_http_presence_story_trace);
 
     story->trace = &ngx_http_presence_story_trace;
-    story->policy = &zone->policy;
-    story->traced = zone->trace;
+    story->zone = zone;
     story->user = user;
-    story->payload = ngx_http_presence_payload_create(ngx_pagesize);
 }
 
 
@@ -345,185 +264,186 @@ static void
 ngx_http_presence_story_json(ngx_http_presence_story_t *story)
 {
     ngx_uint_t                         i;
+    ngx_http_presence_writer_t        *w;
     const ngx_http_presence_trace_t   *trace;
     const ngx_http_presence_policy_t  *policy;
 
+    w = &story->w;
     trace = story->trace;
-    policy = story->policy;
+    policy = &story->zone->policy;
 
-    ngx_http_presence_story_add(story, "{\"user\":");
-    ngx_http_presence_story_string(story, story->user->data, story->user->len);
+    ngx_http_presence_writer_print(w, "{\"user\":");
+    ngx_http_presence_writer_string(w, story->user->data, story->user->len);
 
-    ngx_http_presence_story_add(story, ",\"known\":%s,\"status\":\"%s\"",
-                        story->known ? "true" : "false",
+    ngx_http_presence_writer_print(w, ",\"known\":%s,\"status\":\"%s\"",
+                        trace->known ? "true" : "false",
                         ngx_http_presence_status_names[trace->status]);
 
-    ngx_http_presence_story_json_time(story, "since", trace->since);
-    ngx_http_presence_story_json_word(story, "reason",
+    ngx_http_presence_story_json_time(w, "since", trace->since);
+    ngx_http_presence_story_json_word(w, "reason",
                               ngx_http_presence_reason_names[trace->reason]);
-    ngx_http_presence_story_json_word(story, "cause",
+    ngx_http_presence_story_json_word(w, "cause",
                               ngx_http_presence_story_cause(trace->cause));
-    ngx_http_presence_story_add(story, ",\"missed\":%d", trace->missed);
-    ngx_http_presence_story_json_time(story, "last_active",
+    ngx_http_presence_writer_print(w, ",\"missed\":%d", trace->missed);
+    ngx_http_presence_story_json_time(w, "last_active",
                                       trace->last_active);
-    ngx_http_presence_story_json_time(story, "last_seen", trace->last_sign);
-    ngx_http_presence_story_json_time(story, "last_request", trace->request);
+    ngx_http_presence_story_json_time(w, "last_seen", trace->last_sign);
+    ngx_http_presence_story_json_time(w, "last_request", trace->request);
 
-    /* the verdict has no character that JSON would want escaped */
+    ngx_http_presence_writer_print(w, ",\"verdict\":\"");
 
-    ngx_http_presence_story_add(story, ",\"verdict\":\"");
+    story->verdict = ngx_http_presence_writer_len(w);
 
-    story->verdict = ngx_http_presence_payload_len(story->payload);
+    ngx_http_presence_verdict_write(w, trace, policy);
 
-    ngx_http_presence_story_verdict(story);
+    story->rest = ngx_http_presence_writer_len(w);
 
-    story->rest = ngx_http_presence_payload_len(story->payload);
-
-    ngx_http_presence_story_add(story, "\",\"policy\":{\"interval_ms\":%L,"
+    ngx_http_presence_writer_print(w, "\",\"policy\":{\"interval_ms\":%L,"
                      "\"misses\":%uD,\"slack_ms\":%L,\"idle_ms\":%L,"
                      "\"leave_grace_ms\":%L,\"max_interval_ms\":%L,"
                      "\"trace\":%ui},\"deaf\":[",
                      policy->interval, policy->misses, policy->slack,
                      policy->idle, policy->leave_grace, policy->max_interval,
-                     story->traced);
+                     story->zone->trace);
 
     for (i = 0; i < trace->ndeaf; i++) {
-        ngx_http_presence_story_add(story, "%s{\"at\":%L,\"ms\":%L}",
-                                    i ? "," : "", trace->deaf[i].at,
-                                    trace->deaf[i].length);
+        ngx_http_presence_writer_print(w, "%s{\"at\":%L,\"ms\":%L}",
+                                       i ? "," : "", trace->deaf[i].at,
+                                       trace->deaf[i].length);
     }
 
-    ngx_http_presence_story_add(story, "]");
+    ngx_http_presence_writer_print(w, "]");
 
-    ngx_http_presence_story_json_changes(story);
+    ngx_http_presence_story_json_changes(w, trace);
 
-    ngx_http_presence_story_add(story, ",\"sessions\":[");
+    ngx_http_presence_writer_print(w, ",\"sessions\":[");
 
     for (i = 0; i < trace->nsessions; i++) {
-        ngx_http_presence_story_add(story, i ? "," : "");
-        ngx_http_presence_story_json_session(story, &trace->sessions[i]);
+        ngx_http_presence_writer_print(w, i ? "," : "");
+        ngx_http_presence_story_json_session(w, &trace->sessions[i]);
     }
 
-    ngx_http_presence_story_add(story, "],\"server_time\":%L}", trace->now);
+    ngx_http_presence_writer_print(w, "],\"server_time\":%L}", trace->now);
 }
 
 
 static void
-ngx_http_presence_story_json_changes(ngx_http_presence_story_t *story)
+ngx_http_presence_story_json_changes(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace)
 {
     ngx_uint_t                               i;
     const ngx_http_presence_trace_change_t  *change;
 
-    ngx_http_presence_story_add(story, ",\"changes\":[");
+    ngx_http_presence_writer_print(w, ",\"changes\":[");
 
-    for (i = 0; i < story->trace->nchanges; i++) {
-        change = &story->trace->changes[i];
+    for (i = 0; i < trace->nchanges; i++) {
+        change = &trace->changes[i];
 
-        ngx_http_presence_story_add(story, "%s{\"at\":%L,\"status\":\"%s\"",
+        ngx_http_presence_writer_print(w, "%s{\"at\":%L,\"status\":\"%s\"",
                      i ? "," : "", change->at,
                      ngx_http_presence_status_names[change->change.status]);
 
-        ngx_http_presence_story_json_word(story, "reason",
+        ngx_http_presence_story_json_word(w, "reason",
                      ngx_http_presence_reason_names[change->change.reason]);
-        ngx_http_presence_story_json_word(story, "cause",
+        ngx_http_presence_story_json_word(w, "cause",
                      ngx_http_presence_story_cause(change->change.cause));
 
-        ngx_http_presence_story_add(story, "}");
+        ngx_http_presence_writer_print(w, "}");
     }
 
-    ngx_http_presence_story_add(story, "]");
+    ngx_http_presence_writer_print(w, "]");
 }
 
 
 static void
-ngx_http_presence_story_json_session(ngx_http_presence_story_t *story,
+ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_session_t *session)
 {
     ngx_uint_t  i;
 
-    ngx_http_presence_story_add(story, "{\"key\":\"%08xD\",\"session\":",
-                                session->key);
+    ngx_http_presence_writer_print(w, "{\"key\":\"%08xD\",\"session\":",
+                                   session->key);
 
     if (session->len) {
-        ngx_http_presence_story_string(story, session->id, session->len);
-        ngx_http_presence_story_json_time(story, "last_seen", session->sign);
-        ngx_http_presence_story_json_time(story, "deadline",
+        ngx_http_presence_writer_string(w, session->id, session->len);
+        ngx_http_presence_story_json_time(w, "last_seen", session->sign);
+        ngx_http_presence_story_json_time(w, "deadline",
                                           session->deadline);
-        ngx_http_presence_story_add(story, ",\"leaving\":%s,\"missed\":%uD,"
-                                    "\"step_ms\":%uD",
-                                    session->leaving ? "true" : "false",
-                                    session->missed, session->step);
+        ngx_http_presence_writer_print(w, ",\"leaving\":%s,\"missed\":%uD,"
+                                       "\"step_ms\":%uD",
+                                       session->leaving ? "true" : "false",
+                                       session->missed, session->step);
     } else {
-        ngx_http_presence_story_add(story, "null");
+        ngx_http_presence_writer_print(w, "null");
     }
 
-    ngx_http_presence_story_add(story, ",\"beats\":[");
+    ngx_http_presence_writer_print(w, ",\"beats\":[");
 
     for (i = 0; i < session->nbeats; i++) {
-        ngx_http_presence_story_add(story, i ? "," : "");
-        ngx_http_presence_story_json_beat(story, &session->beats[i]);
+        ngx_http_presence_writer_print(w, i ? "," : "");
+        ngx_http_presence_story_json_beat(w, &session->beats[i]);
     }
 
-    ngx_http_presence_story_add(story, "]}");
+    ngx_http_presence_writer_print(w, "]}");
 }
 
 
 static void
-ngx_http_presence_story_json_beat(ngx_http_presence_story_t *story,
+ngx_http_presence_story_json_beat(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_beat_t *told)
 {
     const ngx_http_presence_beat_record_t  *beat;
 
     beat = &told->beat;
 
-    ngx_http_presence_story_add(story, "{\"at\":%L,\"gap_ms\":%L,"
-                                "\"kind\":\"%s\",\"visible\":%s,"
-                                "\"due_ms\":%L,\"rtt_ms\":",
-                                told->at, beat->gap,
-                                ngx_http_presence_story_kinds[beat->kind],
-                                beat->hidden ? "false" : "true", beat->due);
+    ngx_http_presence_writer_print(w, "{\"at\":%L,\"gap_ms\":%L,"
+                                   "\"kind\":\"%s\",\"visible\":%s,"
+                                   "\"due_ms\":%L,\"rtt_ms\":",
+                                   told->at, beat->gap,
+                                   ngx_http_presence_story_kinds[beat->kind],
+                                   beat->hidden ? "false" : "true", beat->due);
 
-    ngx_http_presence_story_add(story, beat->rtt < 0 ? "null" : "%L",
-                                beat->rtt);
+    ngx_http_presence_writer_print(w, beat->rtt < 0 ? "null" : "%L",
+                                   beat->rtt);
 
-    ngx_http_presence_story_add(story, ",\"hole\":%d,\"failed\":%d",
-                                beat->hole, beat->failed);
+    ngx_http_presence_writer_print(w, ",\"hole\":%d,\"failed\":%d",
+                                   beat->hole, beat->failed);
 
-    ngx_http_presence_story_json_word(story, "error",
+    ngx_http_presence_story_json_word(w, "error",
                beat->error < NGX_HTTP_PRESENCE_NERRORS
                ? ngx_http_presence_error_names[beat->error] : NULL);
-    ngx_http_presence_story_json_word(story, "fired",
+    ngx_http_presence_story_json_word(w, "fired",
                beat->fired < NGX_HTTP_PRESENCE_NFIRED
                ? ngx_http_presence_fired_names[beat->fired] : NULL);
-    ngx_http_presence_story_json_word(story, "cause",
+    ngx_http_presence_story_json_word(w, "cause",
                ngx_http_presence_story_cause(beat->cause));
 
-    ngx_http_presence_story_add(story, "}");
+    ngx_http_presence_writer_print(w, "}");
 }
 
 
 static void
-ngx_http_presence_story_json_time(ngx_http_presence_story_t *story,
+ngx_http_presence_story_json_time(ngx_http_presence_writer_t *w,
     const char *name, ngx_http_presence_ms_t at)
 {
     if (at) {
-        ngx_http_presence_story_add(story, ",\"%s\":%L", name, at);
+        ngx_http_presence_writer_print(w, ",\"%s\":%L", name, at);
 
     } else {
-        ngx_http_presence_story_add(story, ",\"%s\":null", name);
+        ngx_http_presence_writer_print(w, ",\"%s\":null", name);
     }
 }
 
 
 static void
-ngx_http_presence_story_json_word(ngx_http_presence_story_t *story,
+ngx_http_presence_story_json_word(ngx_http_presence_writer_t *w,
     const char *name, const char *word)
 {
     if (word) {
-        ngx_http_presence_story_add(story, ",\"%s\":\"%s\"", name, word);
+        ngx_http_presence_writer_print(w, ",\"%s\":\"%s\"", name, word);
 
     } else {
-        ngx_http_presence_story_add(story, ",\"%s\":null", name);
+        ngx_http_presence_writer_print(w, ",\"%s\":null", name);
     }
 }
 
@@ -533,18 +453,20 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
 {
     ngx_uint_t                               i;
     const char                              *reason, *cause;
+    ngx_http_presence_writer_t              *w;
     const ngx_http_presence_trace_t         *trace;
     const ngx_http_presence_trace_change_t  *change;
 
+    w = &story->w;
     trace = story->trace;
 
-    ngx_http_presence_story_string(story, story->user->data, story->user->len);
-    ngx_http_presence_story_add(story, " ");
-    ngx_http_presence_story_verdict(story);
-    ngx_http_presence_story_add(story, "\n");
+    ngx_http_presence_writer_string(w, story->user->data, story->user->len);
+    ngx_http_presence_writer_print(w, " ");
+    ngx_http_presence_verdict_write(w, trace, &story->zone->policy);
+    ngx_http_presence_writer_print(w, "\n");
 
     if (trace->nchanges) {
-        ngx_http_presence_story_add(story, "\nchanges, the newest first\n");
+        ngx_http_presence_writer_print(w, "\nchanges, the newest first\n");
     }
 
     for (i = 0; i < trace->nchanges; i++) {
@@ -553,414 +475,117 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
         reason = ngx_http_presence_reason_names[change->change.reason];
         cause = ngx_http_presence_story_cause(change->change.cause);
 
-        ngx_http_presence_story_add(story, "  ");
-        ngx_http_presence_story_time(story, change->at);
-        ngx_http_presence_story_add(story, "  %s (%s)%s%s\n",
+        ngx_http_presence_writer_print(w, "  ");
+        ngx_http_presence_writer_time(w, change->at, trace->now);
+        ngx_http_presence_writer_print(w, "  %s (%s)%s%s\n",
                       ngx_http_presence_status_names[change->change.status],
                       reason ? reason : "-", cause ? ", cause: " : "",
                       cause ? cause : "");
     }
 
     for (i = 0; i < trace->nsessions; i++) {
-        ngx_http_presence_story_text_session(story, &trace->sessions[i]);
+        ngx_http_presence_story_text_session(w, &trace->sessions[i],
+                                             trace->now);
     }
 
     for (i = 0; i < trace->ndeaf; i++) {
 
         if (i == 0) {
-            ngx_http_presence_story_add(story,
-                                        "\nthe server could not hear\n");
+            ngx_http_presence_writer_print(w,
+                                           "\nthe server could not hear\n");
         }
 
-        ngx_http_presence_story_add(story, "  ");
-        ngx_http_presence_story_time(story, trace->deaf[i].at);
-        ngx_http_presence_story_add(story, "  for ");
-        ngx_http_presence_story_span(story, trace->deaf[i].length);
-        ngx_http_presence_story_add(story, "\n");
+        ngx_http_presence_writer_print(w, "  ");
+        ngx_http_presence_writer_time(w, trace->deaf[i].at, trace->now);
+        ngx_http_presence_writer_print(w, "  for ");
+        ngx_http_presence_writer_span(w, trace->deaf[i].length);
+        ngx_http_presence_writer_print(w, "\n");
     }
 }
 
 
 static void
-ngx_http_presence_story_text_session(ngx_http_presence_story_t *story,
-    const ngx_http_presence_trace_session_t *session)
+ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_session_t *session,
+    ngx_http_presence_ms_t now)
 {
     ngx_uint_t  i;
 
     if (session->len) {
-        ngx_http_presence_story_add(story, "\nsession ");
-        ngx_http_presence_story_string(story, session->id, session->len);
-        ngx_http_presence_story_add(story, "%s, %uD missed, silence ends it "
+        ngx_http_presence_writer_print(w, "\nsession ");
+        ngx_http_presence_writer_string(w, session->id, session->len);
+        ngx_http_presence_writer_print(w, "%s, %uD missed, silence ends it "
                                     "at ", session->leaving ? ", leaving" : "",
                                     session->missed);
-        ngx_http_presence_story_time(story, session->deadline);
+        ngx_http_presence_writer_time(w, session->deadline, now);
 
     } else {
-        ngx_http_presence_story_add(story, "\nsession #%08xD, ended",
-                                    session->key);
+        ngx_http_presence_writer_print(w, "\nsession #%08xD, ended",
+                                       session->key);
     }
 
-    ngx_http_presence_story_add(story, "\n");
+    ngx_http_presence_writer_print(w, "\n");
 
     for (i = 0; i < session->nbeats; i++) {
-        ngx_http_presence_story_text_beat(story, &session->beats[i]);
+        ngx_http_presence_story_text_beat(w, &session->beats[i], now);
     }
 }
 
 
 static void
-ngx_http_presence_story_text_beat(ngx_http_presence_story_t *story,
-    const ngx_http_presence_trace_beat_t *told)
+ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_beat_t *told, ngx_http_presence_ms_t now)
 {
     const char                             *cause;
     const ngx_http_presence_beat_record_t  *beat;
 
     beat = &told->beat;
 
-    ngx_http_presence_story_add(story, "  ");
-    ngx_http_presence_story_time(story, told->at);
-    ngx_http_presence_story_add(story, "  %s",
-                                ngx_http_presence_story_kinds[beat->kind]);
+    ngx_http_presence_writer_print(w, "  ");
+    ngx_http_presence_writer_time(w, told->at, now);
+    ngx_http_presence_writer_print(w, "  %s",
+                                   ngx_http_presence_story_kinds[beat->kind]);
 
     if (beat->gap) {
-        ngx_http_presence_story_add(story, " after ");
-        ngx_http_presence_story_span(story, beat->gap);
+        ngx_http_presence_writer_print(w, " after ");
+        ngx_http_presence_writer_span(w, beat->gap);
     }
 
     cause = ngx_http_presence_story_cause(beat->cause);
 
     if (cause) {
-        ngx_http_presence_story_add(story, ", LATE: %s", cause);
+        ngx_http_presence_writer_print(w, ", LATE: %s", cause);
     }
 
     if (beat->fired && beat->fired < NGX_HTTP_PRESENCE_NFIRED) {
-        ngx_http_presence_story_add(story, ", by %s",
+        ngx_http_presence_writer_print(w, ", by %s",
                                    ngx_http_presence_fired_names[beat->fired]);
     }
 
-    ngx_http_presence_story_add(story, beat->hidden ? ", hidden, next in "
+    ngx_http_presence_writer_print(w, beat->hidden ? ", hidden, next in "
                                                     : ", next in ");
-    ngx_http_presence_story_span(story, beat->due);
+    ngx_http_presence_writer_span(w, beat->due);
 
     if (beat->hole) {
-        ngx_http_presence_story_add(story, ", %d before it did not come",
-                                    beat->hole);
+        ngx_http_presence_writer_print(w, ", %d before it did not come",
+                                       beat->hole);
     }
 
     if (beat->failed) {
-        ngx_http_presence_story_add(story, ", %d failed", beat->failed);
+        ngx_http_presence_writer_print(w, ", %d failed", beat->failed);
 
         if (beat->error && beat->error < NGX_HTTP_PRESENCE_NERRORS) {
-            ngx_http_presence_story_add(story, " (%s)",
+            ngx_http_presence_writer_print(w, " (%s)",
                                    ngx_http_presence_error_names[beat->error]);
         }
     }
 
     if (beat->rtt >= 0) {
-        ngx_http_presence_story_add(story, ", round trip ");
-        ngx_http_presence_story_span(story, beat->rtt);
+        ngx_http_presence_writer_print(w, ", round trip ");
+        ngx_http_presence_writer_span(w, beat->rtt);
     }
 
-    ngx_http_presence_story_add(story, "\n");
-}
-
-
-static void
-ngx_http_presence_story_verdict(ngx_http_presence_story_t *story)
-{
-    const ngx_http_presence_trace_t  *trace;
-
-    trace = story->trace;
-
-    if (!story->known) {
-        ngx_http_presence_story_add(story, "is not known here: no beat and no "
-                     "request of this user came to this zone, or longer ago "
-                     "than its retention");
-        return;
-    }
-
-    ngx_http_presence_story_add(story, "%s",
-                               ngx_http_presence_status_names[trace->status]);
-
-    if (trace->since) {
-        ngx_http_presence_story_add(story, " since ");
-        ngx_http_presence_story_time(story, trace->since);
-    }
-
-    ngx_http_presence_story_add(story, ": ");
-
-    if (trace->status == NGX_HTTP_PRESENCE_OFFLINE) {
-        ngx_http_presence_story_verdict_offline(story);
-
-    } else {
-        ngx_http_presence_story_verdict_there(story);
-    }
-}
-
-
-static void
-ngx_http_presence_story_verdict_offline(ngx_http_presence_story_t *story)
-{
-    switch (story->trace->reason) {
-
-    case NGX_HTTP_PRESENCE_MISSED:
-        ngx_http_presence_story_verdict_missed(story);
-        break;
-
-    case NGX_HTTP_PRESENCE_LEAVE:
-        ngx_http_presence_story_add(story, "the last page said that it goes "
-                                    "(closed, or left for another site), and "
-                                    "no beat came within ");
-        ngx_http_presence_story_span(story, story->policy->leave_grace);
-        break;
-
-    case NGX_HTTP_PRESENCE_LOGOUT:
-        ngx_http_presence_story_add(story, "a page said logout");
-        break;
-
-    case NGX_HTTP_PRESENCE_EXPIRED:
-        ngx_http_presence_story_add(story, "the token has expired");
-        break;
-
-    case NGX_HTTP_PRESENCE_KICKED:
-        ngx_http_presence_story_add(story, "an administrator ended it");
-        break;
-
-    default:
-        ngx_http_presence_story_add(story, "no session of this user is known");
-    }
-}
-
-
-static void
-ngx_http_presence_story_verdict_missed(ngx_http_presence_story_t *story)
-{
-    ngx_http_presence_ms_t                    last;
-    const ngx_http_presence_trace_t          *trace;
-    const ngx_http_presence_beat_record_t    *beat;
-    const ngx_http_presence_trace_session_t  *session;
-
-    trace = story->trace;
-    last = trace->last_sign;
-
-    ngx_http_presence_story_add(story, "%uD beat%s missed after ",
-                                story->policy->misses,
-                                story->policy->misses == 1 ? "" : "s");
-    ngx_http_presence_story_time(story, last);
-
-    session = ngx_http_presence_story_last_session(story);
-
-    if (session) {
-        beat = &session->beats[0].beat;
-
-        ngx_http_presence_story_add(story, "; the last beat said %s and next "
-                                    "in ", beat->hidden ? "hidden" : "visible");
-        ngx_http_presence_story_span(story, beat->due);
-
-        if (beat->failed) {
-            ngx_http_presence_story_add(story, "; %d attempt%s before it "
-                               "failed%s%s%s", beat->failed,
-                               beat->failed == 1 ? "" : "s",
-                               beat->error ? " (" : "",
-                               beat->error
-                               ? ngx_http_presence_error_names[beat->error]
-                               : "",
-                               beat->error ? ")" : "");
-        }
-
-        last = session->beats[0].at;
-
-        if (trace->last_sign > last + 1000) {
-            ngx_http_presence_story_add(story, "; its stream was alive for ");
-            ngx_http_presence_story_span(story, trace->last_sign - last);
-            ngx_http_presence_story_add(story, " longer");
-        }
-    }
-
-    if (trace->cause < NGX_HTTP_PRESENCE_NCAUSES) {
-        ngx_http_presence_story_add(story, "; cause: %s, for %s",
-                                 ngx_http_presence_cause_names[trace->cause],
-                                 ngx_http_presence_story_causes[trace->cause]);
-    }
-
-    if (trace->cause == NGX_HTTP_PRESENCE_CAUSE_UNKNOWN) {
-        ngx_http_presence_story_add(story, " until a later beat tells");
-    }
-
-    ngx_http_presence_story_verdict_server(story, last);
-}
-
-
-static void
-ngx_http_presence_story_verdict_there(ngx_http_presence_story_t *story)
-{
-    const ngx_http_presence_trace_t          *trace;
-    const ngx_http_presence_trace_session_t  *session;
-
-    trace = story->trace;
-
-    if (trace->status == NGX_HTTP_PRESENCE_INVISIBLE) {
-        ngx_http_presence_story_add(story, "set by hand, so everybody else "
-                                    "sees offline; ");
-
-    } else if (trace->status == NGX_HTTP_PRESENCE_AWAY
-               && trace->reason != NGX_HTTP_PRESENCE_MANUAL)
-    {
-        ngx_http_presence_story_add(story, "no activity since ");
-        ngx_http_presence_story_time(story, trace->last_active);
-        ngx_http_presence_story_add(story, "; ");
-    }
-
-    session = ngx_http_presence_story_last_session(story);
-
-    if (session) {
-        ngx_http_presence_story_add(story, "last beat ");
-        ngx_http_presence_story_span(story, trace->now - session->beats[0].at);
-        ngx_http_presence_story_add(story, " ago");
-
-    } else {
-        ngx_http_presence_story_add(story, "last sign of life ");
-        ngx_http_presence_story_span(story, trace->now - trace->last_sign);
-        ngx_http_presence_story_add(story, " ago");
-    }
-
-    if (trace->missed) {
-        ngx_http_presence_story_add(story, ", %d of %uD missed, ",
-                                    trace->missed, story->policy->misses);
-
-    } else {
-        ngx_http_presence_story_add(story, ", none missed");
-    }
-
-    if (trace->missed && session) {
-        ngx_http_presence_story_add(story, "offline at ");
-        ngx_http_presence_story_time(story, session->deadline);
-        ngx_http_presence_story_add(story, " if none comes");
-    }
-
-    ngx_http_presence_story_verdict_late(story);
-}
-
-
-/* the last time that something was wrong */
-
-static void
-ngx_http_presence_story_verdict_late(ngx_http_presence_story_t *story)
-{
-    ngx_uint_t                               i, k, cause;
-    const ngx_http_presence_trace_t         *trace;
-    const ngx_http_presence_trace_beat_t    *beat, *late;
-    const ngx_http_presence_trace_change_t  *change;
-
-    trace = story->trace;
-
-    for (i = 0; i < trace->nchanges; i++) {
-        change = &trace->changes[i];
-
-        if (change->change.reason == NGX_HTTP_PRESENCE_RECOVERED) {
-            cause = change->change.cause;
-
-            ngx_http_presence_story_add(story, "; was called gone by mistake "
-                                        "until ");
-            ngx_http_presence_story_time(story, change->at);
-
-            if (cause < NGX_HTTP_PRESENCE_NCAUSES) {
-                ngx_http_presence_story_add(story, ": %s, for %s",
-                                       ngx_http_presence_cause_names[cause],
-                                       ngx_http_presence_story_causes[cause]);
-            }
-
-            ngx_http_presence_story_verdict_server(story,
-                                        i + 1 < trace->nchanges
-                                        ? trace->changes[i + 1].at
-                                          - story->policy->max_interval
-                                        : change->at);
-            return;
-        }
-    }
-
-    late = NULL;
-
-    for (i = 0; i < trace->nsessions; i++) {
-        for (k = 0; k < trace->sessions[i].nbeats; k++) {
-            beat = &trace->sessions[i].beats[k];
-
-            if (beat->beat.cause < NGX_HTTP_PRESENCE_NCAUSES
-                && (late == NULL || beat->at > late->at))
-            {
-                late = beat;
-            }
-        }
-    }
-
-    if (late == NULL) {
-        return;
-    }
-
-    cause = late->beat.cause;
-
-    ngx_http_presence_story_add(story, "; the last late beat came at ");
-    ngx_http_presence_story_time(story, late->at);
-    ngx_http_presence_story_add(story, " after ");
-    ngx_http_presence_story_span(story, late->beat.gap);
-    ngx_http_presence_story_add(story, ": %s, for %s",
-                                ngx_http_presence_cause_names[cause],
-                                ngx_http_presence_story_causes[cause]);
-}
-
-
-static void
-ngx_http_presence_story_verdict_server(ngx_http_presence_story_t *story,
-    ngx_http_presence_ms_t since)
-{
-    ngx_uint_t                        i;
-    ngx_http_presence_ms_t            deaf;
-    const ngx_http_presence_trace_t  *trace;
-
-    trace = story->trace;
-    deaf = 0;
-
-    for (i = 0; i < trace->ndeaf; i++) {
-        if (trace->deaf[i].at + trace->deaf[i].length >= since) {
-            deaf += trace->deaf[i].length;
-        }
-    }
-
-    if (deaf == 0) {
-        ngx_http_presence_story_add(story, "; the server heard all the time");
-        return;
-    }
-
-    ngx_http_presence_story_add(story, "; the server could not hear for ");
-    ngx_http_presence_story_span(story, deaf);
-    ngx_http_presence_story_add(story, ", which did not count");
-}
-
-
-/* the one whose beat came last, of those that there are, or of all */
-
-static const ngx_http_presence_trace_session_t *
-ngx_http_presence_story_last_session(ngx_http_presence_story_t *story)
-{
-    ngx_uint_t                                i, there;
-    const ngx_http_presence_trace_session_t  *session, *last;
-
-    last = NULL;
-    there = (story->trace->status != NGX_HTTP_PRESENCE_OFFLINE);
-
-    for (i = 0; i < story->trace->nsessions; i++) {
-        session = &story->trace->sessions[i];
-
-        if (session->nbeats == 0 || (there && session->len == 0)) {
-            continue;
-        }
-
-        if (last == NULL || session->beats[0].at > last->beats[0].at) {
-            last = session;
-        }
-    }
-
-    return last;
+    ngx_http_presence_writer_print(w, "\n");
 }
 
 
@@ -969,91 +594,4 @@ ngx_http_presence_story_cause(ngx_uint_t cause)
 {
     return (cause < NGX_HTTP_PRESENCE_NCAUSES)
            ? ngx_http_presence_cause_names[cause] : NULL;
-}
-
-
-static void
-ngx_http_presence_story_add(ngx_http_presence_story_t *story,
-    const char *format, ...)
-{
-    va_list                       args;
-    ngx_http_presence_payload_t  *payload;
-
-    payload = story->payload;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                          NGX_HTTP_PRESENCE_STORY_ITEM)
-        != NGX_OK)
-    {
-        story->failed = 1;
-        return;
-    }
-
-    va_start(args, format);
-    payload->last = ngx_vslprintf(payload->last, payload->end, format, args);
-    va_end(args);
-}
-
-
-static void
-ngx_http_presence_story_string(ngx_http_presence_story_t *story,
-    const u_char *data, size_t len)
-{
-    ngx_http_presence_payload_t  *payload;
-
-    payload = story->payload;
-
-    if (ngx_http_presence_payload_reserve(payload,
-                                      ngx_http_presence_member_string_max(len))
-        != NGX_OK)
-    {
-        story->failed = 1;
-        return;
-    }
-
-    payload->last = ngx_http_presence_member_write_string(payload->last, data,
-                                                          len);
-}
-
-
-/* local time, as in nginx' own log */
-
-static void
-ngx_http_presence_story_time(ngx_http_presence_story_t *story,
-    ngx_http_presence_ms_t at)
-{
-    ngx_tm_t  tm;
-
-    ngx_localtime((time_t) (at / 1000), &tm);
-
-    if (story->trace->now - at > NGX_HTTP_PRESENCE_STORY_DAY) {
-        ngx_http_presence_story_add(story, "%4d-%02d-%02d ", tm.ngx_tm_year,
-                                    tm.ngx_tm_mon, tm.ngx_tm_mday);
-    }
-
-    ngx_http_presence_story_add(story, "%02d:%02d:%02d", tm.ngx_tm_hour,
-                                tm.ngx_tm_min, tm.ngx_tm_sec);
-}
-
-
-static void
-ngx_http_presence_story_span(ngx_http_presence_story_t *story,
-    ngx_http_presence_ms_t ms)
-{
-    if (ms < 1000) {
-        ngx_http_presence_story_add(story, "%L ms", ngx_max(ms, 0));
-
-    } else if (ms < 10000) {
-        ngx_http_presence_story_add(story, "%L.%L s", ms / 1000,
-                                    ms % 1000 / 100);
-
-    } else if (ms < 600000) {
-        ngx_http_presence_story_add(story, "%L s", (ms + 500) / 1000);
-
-    } else if (ms < 36000000) {
-        ngx_http_presence_story_add(story, "%L min", (ms + 30000) / 60000);
-
-    } else {
-        ngx_http_presence_story_add(story, "%L h", (ms + 1800000) / 3600000);
-    }
 }

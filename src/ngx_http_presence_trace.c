@@ -213,7 +213,7 @@ ngx_http_presence_trace_free_locked(ngx_http_presence_zone_t *zone,
 }
 
 
-ngx_int_t
+void
 ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
     const ngx_str_t *id, ngx_http_presence_trace_t *trace)
 {
@@ -230,12 +230,11 @@ ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
     user = ngx_http_presence_roster_find_locked(zone, id,
                                             ngx_http_presence_roster_hash(id));
     if (user) {
+        trace->known = 1;
         ngx_http_presence_trace_read_user(zone, user, trace, now);
     }
 
     ngx_http_presence_zone_unlock(zone);
-
-    return user ? NGX_OK : NGX_DECLINED;
 }
 
 

@@ -58,6 +58,7 @@ typedef struct {
 
 typedef struct {
     ngx_http_presence_ms_t             now;
+    unsigned                           known:1; /* 0: nothing of such a user */
     uint8_t                            status;  /* the user's own view */
     uint8_t                            reason;
     uint8_t                            missed;
@@ -100,8 +101,8 @@ ngx_int_t ngx_http_presence_trace_last_locked(ngx_http_presence_zone_t *zone,
 void ngx_http_presence_trace_free_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user);
 
-/* takes the lock itself; NGX_DECLINED: nothing is known of such a user */
-ngx_int_t ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
+/* takes the lock itself */
+void ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
     const ngx_str_t *user, ngx_http_presence_trace_t *trace);
 
 
