@@ -45,7 +45,7 @@ export class Scene {
     this.t = t;
     this.zone = { ...scale.zone, ...site.zone };
     this.window = scale.windowOf(this.zone);
-    this.#site = { ...site, zone: this.zone };
+    this.#site = { ...site, zone: site.zone !== null && this.zone };
   }
 
   async open() {

@@ -27,6 +27,10 @@ function said(where) {
   return text;
 }
 
+const [, upstream, location] = /^(upstream .*\n)([^]*)/.exec(
+  said('and of the balancer'));
+const [, zoneLines] = /\{ (.*) \}/.exec(said('nginx.conf'));
+
 class Sentinel {
   static async start(master, lines, tls) {
     const sentinel = new Sentinel(await freePort());
@@ -96,13 +100,13 @@ export class SentinelNodes extends Nodes {
   async open() {
     await super.open();
 
-    const [upstream, location] = said('and of the balancer').split(/\n/);
-
+    /* an nginx that knows nothing of presence */
     this.balancer = new Scene(this.t, {
       workers: 1,
+      zone: null,
       http: upstream.replaceAll(/10\.0\.0\.(\d)/g, (_, n) =>
-        `127.0.0.1:${this.all[n - 1].nginx.ports.h1}`),
-      server: location.replace('location /', 'location = /presence/beat'),
+        `127.0.0.1:${this.all[n - 1].nginx.ports.h1} fail_timeout=1s`),
+      server: location,
     });
     await this.balancer.open();
   }
@@ -156,13 +160,16 @@ export class SentinelNodes extends Nodes {
   }
 
   async way() {
-    const [, url] = /redis (.*?);/.exec(said('nginx.conf'));
+    const { tls, login = '', lines } = this.#site;
+    const { redis, ...rest } = Object.fromEntries(
+      zoneLines.split(/; */).filter(Boolean).map((line) => line.split(' ')));
 
     return { lines: {
-      redis: url.replace(':', this.#site.tls ? 's:' : ':').replace('//', `//${this.#site.login ?? ''}`)
+      ...rest,
+      redis: redis.replace(':', tls ? 's:' : ':').replace('//', `//${login}`)
         .replaceAll(/10\.0\.0\.(\d)/g, (_, n) =>
           `127.0.0.1:${this.sentinels[n - 1].reach}`),
-      ...this.#site.lines,
+      ...lines,
     } };
   }
 

@@ -14,15 +14,25 @@ function zoneBlock(name, { size, ...lines }) {
 
 export const PORTS = ['h1', 'spread', 'narrow', 'tls', 'h2'];
 
+const visits = (location) => `
+        location /presence/ {
+            presence agents;
+            presence_user $http_x_user;
+            presence_groups $http_x_groups;
+            presence_view $view;
+${location}
+        }`;
+
 /* narrow: little room in the kernel, so a slow reader is soon felt.
-   spread: new connections go to all workers alike. */
+   spread: new connections go to all workers alike.
+   Without a zone it is an nginx that has no such module. */
 export function configuration(site, { ports, module, root, prefix }) {
   const { workers = 2, zone, main = '', http = '', server = '',
     location = '' } = site;
 
   return `
 ${root ? 'user root;' : ''}
-load_module ${module};
+${zone ? `load_module ${module};` : ''}
 worker_processes ${workers};
 worker_rlimit_nofile 16384;
 pid nginx.pid;
@@ -43,7 +53,7 @@ http {
     keepalive_timeout 600s;
     keepalive_requests 1000000;
 
-${zoneBlock('agents', zone)}
+${zone ? zoneBlock('agents', zone) : ''}
 
     map $http_x_view $view {
         default $http_x_view;
@@ -60,16 +70,9 @@ ${http}
         server_name localhost;
         ssl_certificate ${prefix}/site.crt;
         ssl_certificate_key ${prefix}/site.key;
-        add_header X-Worker $pid always;
+        ${zone ? 'add_header X-Worker $pid always;' : ''}
 ${server}
-
-        location /presence/ {
-            presence agents;
-            presence_user $http_x_user;
-            presence_groups $http_x_groups;
-            presence_view $view;
-${location}
-        }
+${zone ? visits(location) : ''}
     }
 }
 `;

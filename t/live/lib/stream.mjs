@@ -56,6 +56,12 @@ export class Stream {
     return this.changes.filter((c) => c.member.user === user);
   }
 
+  /* Who entered and who left, by changes or as a later state showed, in the
+     order in which it was told. */
+  passages(user) {
+    return this.#passages.filter((p) => p.user === user).map((p) => p.type);
+  }
+
   kinds(user) {
     return this.of(user).map((c) => c.type);
   }
@@ -262,6 +268,10 @@ export class Stream {
 
           this.changes.push(
             { at, id, ...change, isNews, serverTime: body.server_time });
+
+          if (change.type !== 'update') {
+            this.#passed(change.type, [change.member.user]);
+          }
         }
 
         break;
@@ -293,12 +303,19 @@ export class Stream {
 
     const { faults, lost, gained } = this.members.replace(this.#pending);
 
+    this.#passed('leave', lost);
+    this.#passed('enter', gained);
+
     this.#blurred = isFirst ? 0 : serverTime;
 
     this.faults.push(...faults);
     this.states.push(
       { at, id, members: this.#pending, lost, gained, serverTime });
     this.#pending = null;
+  }
+
+  #passed(type, users) {
+    this.#passages.push(...users.map((user) => ({ type, user })));
   }
 
   stateEvents = 0;
@@ -327,6 +344,7 @@ export class Stream {
   #socket;
   #timer;
   #pending = null;
+  #passages = [];
   #closed = false;
 
   /* A state in parts is no picture of one instant: it may have changes of up
