@@ -117,7 +117,7 @@ test:  ## all the tests, with whatever they need
 
 UNIT       := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/*_test.c))
 UNIT_PARTS := $(patsubst %,src/ngx_http_presence_%.c,rules clock diagnose \
-                  record)
+                  recent record)
 UNIT_FLAGS := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
               -fno-sanitize-recover=all -Isrc $(WARNINGS)
 
@@ -141,7 +141,7 @@ $(BUILD)/unit/slots_test: UNIT_PARTS := \
 $(BUILD)/unit/slots_test: $(wildcard src/redis/*.[ch])
 
 .PHONY: unit
-unit: $(UNIT)  ## rules, clock, wheel, diagnose, record, redis, slots: t/unit
+unit: $(UNIT)  ## the plain parts: t/unit
 	@CMOCKA_MESSAGE_OUTPUT=TAP .ci/tap unit '' $(UNIT)
 
 .PHONY: js

@@ -16,6 +16,7 @@
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_sweep.h"
+#include "ngx_http_presence_touch.h"
 #include "ngx_http_presence_variables.h"
 #include "ngx_http_presence_wake.h"
 
@@ -1148,6 +1149,7 @@ ngx_http_presence_exit_process(ngx_cycle_t *cycle)
     zones = pmcf->zones.elts;
 
     for (i = 0; i < pmcf->zones.nelts; i++) {
+        ngx_http_presence_touch_exit_worker(zones[i]);
         ngx_http_presence_zone_exit_worker(zones[i]);
     }
 }

@@ -87,18 +87,38 @@ ngx_int_t
 ngx_http_presence_access_user(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_http_presence_identity_t *identity)
 {
-    ngx_str_t                     *user;
+    if (ngx_http_presence_access_name(r, identity) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_presence_access_rest(r, zone, identity);
+}
+
+
+ngx_int_t
+ngx_http_presence_access_name(ngx_http_request_t *r,
+    ngx_http_presence_identity_t *identity)
+{
     ngx_http_presence_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
 
     ngx_memzero(identity, sizeof(ngx_http_presence_identity_t));
 
-    user = &identity->user;
+    return ngx_http_complex_value(r, plcf->user, &identity->user);
+}
 
-    if (ngx_http_complex_value(r, plcf->user, user) != NGX_OK) {
-        return NGX_ERROR;
-    }
+
+ngx_int_t
+ngx_http_presence_access_rest(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_identity_t *identity)
+{
+    ngx_str_t                     *user;
+    ngx_http_presence_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
+
+    user = &identity->user;
 
     if (user->len == 0
         || user->len > zone->limits.max_user
@@ -198,6 +218,11 @@ ngx_http_presence_access_is_text(const u_char *p, size_t len)
     end = c + len;
 
     while (c < end) {
+
+        if (*c >= 0x20 && *c < 0x7f) {
+            c++;
+            continue;
+        }
 
         if (*c < 0x20 || *c == 0x7f
             || ngx_http_presence_access_decode(&c, end) == 0)

@@ -33,6 +33,12 @@ ngx_int_t ngx_http_presence_access_view(ngx_http_request_t *r,
 ngx_int_t ngx_http_presence_access_user(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone, ngx_http_presence_identity_t *identity);
 
+/* the same in two steps: the user's id as the site says it, and the rest */
+ngx_int_t ngx_http_presence_access_name(ngx_http_request_t *r,
+    ngx_http_presence_identity_t *identity);
+ngx_int_t ngx_http_presence_access_rest(ngx_http_request_t *r,
+    ngx_http_presence_zone_t *zone, ngx_http_presence_identity_t *identity);
+
 /*
  * Takes a list apart, at commas and at blanks if "blanks", into at most "max"
  * names of at most "len" bytes.  NGX_DECLINED: there are more, or longer ones;

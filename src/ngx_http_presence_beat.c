@@ -96,48 +96,6 @@ ngx_http_presence_beat_handler(ngx_http_request_t *r,
 }
 
 
-ngx_int_t
-ngx_http_presence_touch_handler(ngx_http_request_t *r)
-{
-    ngx_time_t                    *tp;
-    ngx_http_presence_ms_t         now, ago;
-    ngx_http_presence_zone_t      *zone;
-    ngx_http_presence_identity_t   identity;
-    ngx_http_presence_loc_conf_t  *plcf;
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_presence_module);
-
-    zone = plcf->touches.zone;
-
-    /* what the site itself refused is no sign of the user */
-
-    if (zone == NULL
-        || r->headers_out.status == NGX_HTTP_UNAUTHORIZED
-        || r->headers_out.status == NGX_HTTP_FORBIDDEN
-        || ngx_http_presence_access_user(r, zone, &identity) != NGX_OK)
-    {
-        return NGX_OK;
-    }
-
-    /* the user was there when it began, and may have left since */
-
-    tp = ngx_timeofday();
-
-    ago = (ngx_http_presence_ms_t) (tp->sec - r->start_sec) * 1000
-          + (ngx_http_presence_ms_t) tp->msec
-          - (ngx_http_presence_ms_t) r->start_msec;
-
-    ngx_http_presence_journal_of(zone, r);
-
-    now = ngx_http_presence_zone_lock(zone);
-    (void) ngx_http_presence_tracker_touch_locked(zone, &identity,
-                                                 ngx_max(ago, 0), now);
-    ngx_http_presence_zone_unlock(zone);
-
-    return NGX_OK;
-}
-
-
 /* counts it, and passes on what its problem was answered with */
 
 static ngx_int_t

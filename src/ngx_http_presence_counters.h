@@ -89,6 +89,7 @@ typedef struct {
 /* of one worker, outside of the lock; nothing but uint64_t */
 typedef struct {
     uint64_t                     rejected;      /* beats */
+    uint64_t                     touches;
     uint64_t                     problems[NGX_HTTP_PRESENCE_NPROBLEMS];
     uint64_t                     opened;        /* streams */
     uint64_t                     resumes[NGX_HTTP_PRESENCE_NRESUMES];
@@ -112,7 +113,6 @@ typedef struct {
 
 typedef struct {
     uint64_t                     beats[NGX_HTTP_PRESENCE_NBEATS];
-    uint64_t                     touches;
     uint64_t                     acknowledgements;
     uint64_t                     late[NGX_HTTP_PRESENCE_NCAUSES];
     uint64_t                     recovered[NGX_HTTP_PRESENCE_NCAUSES];

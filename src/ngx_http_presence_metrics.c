@@ -158,7 +158,7 @@ static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
 
     { "presence_touches_total", "counter",
       "Requests of presence_touch that counted.",
-      ngx_http_presence_metric_one(counters.touches) },
+      ngx_http_presence_metric_one(counters.traffic.touches) },
 
     { "presence_stream_acknowledgements_total", "counter",
       "Acknowledgements of bound streams that counted as a sign of life.",

@@ -163,6 +163,7 @@ ngx_http_presence_roster_retire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session)
 {
     ngx_http_presence_worst_remove_locked(zone, session);
+    ngx_http_presence_zone_ending_locked(zone, session->user->hash);
 
     session->ended = 1;
     session->user->nsessions--;

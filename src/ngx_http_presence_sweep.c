@@ -1,6 +1,7 @@
 #include "ngx_http_presence_sweep.h"
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_state.h"
+#include "ngx_http_presence_touch.h"
 #include "ngx_http_presence_tracker.h"
 
 
@@ -55,6 +56,8 @@ ngx_http_presence_sweep_handler(ngx_event_t *ev)
     zone = sweeper->data;
     leads = 0;
     budget = 0;
+
+    ngx_http_presence_touch_tick(zone);
 
     /* the lock's clock hears for those workers, too, that do not lead */
 

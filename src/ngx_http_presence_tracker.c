@@ -6,6 +6,9 @@
 #include "ngx_http_presence_worst.h"
 
 
+static ngx_int_t ngx_http_presence_tracker_requested_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_ms_t ago, ngx_http_presence_ms_t now);
 static const char *ngx_http_presence_tracker_mirror_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_http_presence_report_t *report,
@@ -128,20 +131,14 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
     ngx_http_presence_ms_t now)
 {
-    uint32_t                      hash;
-    ngx_http_presence_ms_t        before;
-    ngx_http_presence_turn_t      turn;
-    ngx_http_presence_user_t     *user;
-    ngx_http_presence_session_t  *session;
-
-    static ngx_str_t  nameless = ngx_string("");
-
-    static const ngx_http_presence_beat_t  silent = { 0, -1, -1, -1, 0 };
+    uint32_t                   hash;
+    ngx_int_t                  rc;
+    ngx_http_presence_user_t  *user;
 
     /* what came before the window says nothing of now */
 
     if (ago >= zone->policy.interval * zone->policy.misses) {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     hash = ngx_http_presence_roster_hash(&identity->user);
@@ -155,48 +152,28 @@ ngx_http_presence_tracker_touch_locked(ngx_http_presence_zone_t *zone,
         }
     }
 
-    ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_TOUCH);
+    rc = ngx_http_presence_tracker_requested_locked(zone, user, ago, now);
 
-    /* a request that began before the user went says nothing of now */
-
-    if (user->status == NGX_HTTP_PRESENCE_OFFLINE
-        && now - ago <= user->since)
-    {
-        return NGX_OK;
+    if (rc != NGX_DECLINED) {
+        zone->sh->counters.traffic.touches++;
     }
 
-    zone->sh->counters.touches++;
+    return rc;
+}
 
-    session = ngx_http_presence_roster_find_session(user, &nameless);
 
-    before = session ? session->life.last_sign : 0;
+ngx_int_t
+ngx_http_presence_tracker_touched_locked(ngx_http_presence_zone_t *zone,
+    const ngx_str_t *id, uint32_t hash, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_user_t  *user;
 
-    if (session) {
-        session->restored = 0;
-        session->owner = 0;
+    user = ngx_http_presence_roster_find_locked(zone, id, hash);
 
-        ngx_http_presence_rules_touch(&session->life, now - ago);
-
-    } else {
-        session = ngx_http_presence_roster_add_session_locked(zone, user,
-                                                              &nameless);
-        if (session) {
-            ngx_http_presence_rules_begin(&zone->policy, &session->life,
-                                          &silent, now - ago);
-        }
-    }
-
-    if (session) {
-        ngx_http_presence_tracker_watch_locked(zone, session, now);
-    }
-
-    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
-
-    if (session && zone->redis) {
-        ngx_http_presence_tracker_signed_locked(zone, session, before);
-    }
-
-    return session ? NGX_OK : NGX_BUSY;
+    return user ? ngx_http_presence_tracker_requested_locked(zone, user, ago,
+                                                             now)
+                : NGX_DECLINED;
 }
 
 
@@ -368,6 +345,62 @@ ngx_http_presence_tracker_reconcile_locked(ngx_http_presence_zone_t *zone,
 }
 
 
+static ngx_int_t
+ngx_http_presence_tracker_requested_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_ms_t ago,
+    ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_ms_t        before;
+    ngx_http_presence_turn_t      turn;
+    ngx_http_presence_session_t  *session;
+
+    static ngx_str_t  nameless = ngx_string("");
+
+    static const ngx_http_presence_beat_t  silent = { 0, -1, -1, -1, 0 };
+
+    ngx_http_presence_tracker_begin(user, &turn, NGX_HTTP_PRESENCE_TOUCH);
+
+    /* a request that began before the user went says nothing of now */
+
+    if (user->status == NGX_HTTP_PRESENCE_OFFLINE
+        && now - ago <= user->since)
+    {
+        return NGX_DECLINED;
+    }
+
+    session = ngx_http_presence_roster_find_session(user, &nameless);
+
+    before = session ? session->life.last_sign : 0;
+
+    if (session) {
+        session->restored = 0;
+        session->owner = 0;
+
+        ngx_http_presence_rules_touch(&session->life, now - ago);
+
+    } else {
+        session = ngx_http_presence_roster_add_session_locked(zone, user,
+                                                              &nameless);
+        if (session) {
+            ngx_http_presence_rules_begin(&zone->policy, &session->life,
+                                          &silent, now - ago);
+        }
+    }
+
+    if (session) {
+        ngx_http_presence_tracker_watch_locked(zone, session, now);
+    }
+
+    ngx_http_presence_tracker_settle_locked(zone, user, &turn, now);
+
+    if (session && zone->redis) {
+        ngx_http_presence_tracker_signed_locked(zone, session, before);
+    }
+
+    return session ? NGX_OK : NGX_BUSY;
+}
+
+
 /* what Redis has to be told of a beat */
 
 static const char *
@@ -480,6 +513,10 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
                                                now)
                : ngx_http_presence_rules_beat(&zone->policy, &session->life,
                                               &report->beat, now);
+
+        if (report->leave && news) {
+            ngx_http_presence_zone_ending_locked(zone, user->hash);
+        }
 
         if (session->ended) {
 
@@ -1039,6 +1076,8 @@ ngx_http_presence_tracker_set_status_locked(ngx_http_presence_zone_t *zone,
     {
         ngx_http_presence_timer_clear(&user->timer);
     }
+
+    ngx_http_presence_zone_ending_locked(zone, user->hash);
 
     user->status = status;
 

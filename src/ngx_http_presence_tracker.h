@@ -49,11 +49,19 @@ ngx_int_t ngx_http_presence_tracker_beat_locked(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
     ngx_http_presence_answer_t *answer);
 
-/* a request that came "ago" milliseconds ago; NGX_OK, or NGX_BUSY as above */
+/*
+ * A request that came "ago" milliseconds ago.  NGX_OK, or NGX_BUSY as above;
+ * or NGX_DECLINED: it came too long ago to count.
+ */
 ngx_int_t ngx_http_presence_tracker_touch_locked(
     ngx_http_presence_zone_t *zone,
     const ngx_http_presence_identity_t *identity, ngx_http_presence_ms_t ago,
     ngx_http_presence_ms_t now);
+
+/* the same, told later: it has been counted, and brings in nobody new */
+ngx_int_t ngx_http_presence_tracker_touched_locked(
+    ngx_http_presence_zone_t *zone, const ngx_str_t *id, uint32_t hash,
+    ngx_http_presence_ms_t ago, ngx_http_presence_ms_t now);
 
 /* the peer of the session's stream acknowledged data "ago" milliseconds ago */
 void ngx_http_presence_tracker_acknowledge_locked(

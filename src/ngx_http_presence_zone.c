@@ -313,6 +313,17 @@ ngx_http_presence_zone_free_locked(ngx_http_presence_zone_t *zone, void *p)
 }
 
 
+uint32_t
+ngx_http_presence_zone_endings(ngx_http_presence_zone_t *zone, uint32_t hash)
+{
+    ngx_http_presence_shared_t  *sh;
+
+    sh = zone->shpool->data;
+
+    return (uint32_t) sh->endings[hash % NGX_HTTP_PRESENCE_NENDINGS];
+}
+
+
 ngx_uint_t
 ngx_http_presence_zone_holds(ngx_http_presence_zone_t *zone, const void *p,
     size_t size)

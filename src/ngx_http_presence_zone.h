@@ -14,6 +14,7 @@
 #include <ngx_event.h>
 
 #include "ngx_http_presence_counters.h"
+#include "ngx_http_presence_recent.h"
 #include "ngx_http_presence_rules.h"
 #include "ngx_http_presence_wheel.h"
 
@@ -32,6 +33,9 @@
 
 /* places of the list of sessions that miss most beats (..._worst) */
 #define NGX_HTTP_PRESENCE_NWORST          16
+
+/* users share so many counts of their endings */
+#define NGX_HTTP_PRESENCE_NENDINGS        256
 
 
 typedef struct ngx_http_presence_user_s     ngx_http_presence_user_t;
@@ -103,6 +107,7 @@ typedef struct {
 
     ngx_http_presence_counters_t  counters;
     ngx_http_presence_session_t *worst[NGX_HTTP_PRESENCE_NWORST];
+    ngx_atomic_t                 endings[NGX_HTTP_PRESENCE_NENDINGS];
 
     ngx_http_presence_lease_t    lease;
     time_t                       full_logged;
@@ -137,6 +142,7 @@ typedef struct {
     ngx_http_presence_hub_t     *hub;
     ngx_http_presence_state_t   *state;
     ngx_http_presence_journal_t *journal;
+    ngx_http_presence_recent_t  *recent;        /* NULL: none (..._touch) */
     ngx_http_presence_ms_t       forgiven;      /* not logged yet */
     unsigned                     counted:1;     /* "traffic", or streams */
     unsigned                     repaired:1;
@@ -183,6 +189,17 @@ void *ngx_http_presence_zone_alloc_locked(ngx_http_presence_zone_t *zone,
     size_t size);
 void ngx_http_presence_zone_free_locked(ngx_http_presence_zone_t *zone,
     void *p);
+
+/*
+ * A number that is another one after each of the user's sessions that leaves
+ * or ends, and each new status of it.  Asked for without the lock, too: then
+ * of a zone that is just being rebuilt it is any number.
+ */
+uint32_t ngx_http_presence_zone_endings(ngx_http_presence_zone_t *zone,
+    uint32_t hash);
+
+#define ngx_http_presence_zone_ending_locked(zone, hash)                      \
+    (zone)->sh->endings[(hash) % NGX_HTTP_PRESENCE_NENDINGS]++
 
 /* is it memory of this zone, aligned: to be trusted after a crash? */
 ngx_uint_t ngx_http_presence_zone_holds(ngx_http_presence_zone_t *zone,

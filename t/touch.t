@@ -280,6 +280,89 @@ AWAIT GET /presence/users?as=boss&users=anna
 200 {"members":[{"user":"anna","status":"offline",<any>"reason":"missed",<any>}],<any>}
 
 
+=== of requests that follow each other the last one counts, soon
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location /app { presence_touch ZONE; return 200 "app"; }
+location /metrics { presence_metrics ZONE; }
+location /presence/ { presence ZONE; }
+--- steps
+GET /app?as=anna
+200 app
+
+AWAIT GET /presence/users?as=boss
+200 {"members":[{"user":"anna",<any>"since":<ms:at>,"last_active":<at>,<any>}],<any>"server_time":<~(?!\g{at})\d+>}
+
+GET /app?as=anna
+200 app
+
+GET /metrics
+200 # HELP<any>
+| presence_touches_total{<any>} 2
+| <any>
+
+AWAIT GET /presence/users?as=boss
+200 {"members":[{"user":"anna",<any>"since":<ms:at>,"last_active":<~(?!\g{at})\d+>,<any>}],<any>}
+
+
+=== a request after the logout brings its user back at once
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location /app { presence_touch ZONE; return 200 "app"; }
+location /presence/ { presence ZONE; }
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+GET /app?as=anna
+200 app
+
+POST /presence/beat?as=anna {"session":"tab","logout":true}
+200
+
+AWAIT GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"offline","since":<ms:at>,<any>}],<any>"server_time":<~(?!\g{at})\d+>}
+
+GET /app?as=anna
+200 app
+
+GET /presence/users?as=boss&users=anna
+200 {"members":[{"user":"anna","status":"online",<any>"sessions":1,<any>"reason":"touch",<any>}],<any>}
+
+
+=== a request right after the last page's leave keeps its user there
+--- zone
+leave_grace 500ms;
+--- config
+presence_user $arg_as;
+presence_view *;
+
+location /app { presence_touch ZONE; return 200 "app"; }
+location /presence/ { presence ZONE; }
+--- steps
+POST /presence/beat?as=anna {"session":"tab"}
+200
+
+GET /app?as=anna
+200 app
+
+POST /presence/beat?as=anna {"session":"tab","leave":true}
+200
+
+AWAIT GET /presence/users?as=boss
+200 {"members":[{"user":"anna",<any>"last_seen":<ms:at>,<any>}],<any>"server_time":<~(?!\g{at})\d+>}
+
+GET /app?as=anna
+200 app
+
+AWAIT GET /presence/users?as=boss
+200 {"members":[{"user":"anna","status":"online",<any>"sessions":1,<any>}],<any>}
+
+
 === a request says the groups only of somebody unknown
 --- config
 presence_user $arg_as;

@@ -14,6 +14,7 @@ import {
 import { scenario } from './lib/scenario.mjs';
 import { SECOND, T } from './lib/scale.mjs';
 import { now, pass, until } from './lib/wait.mjs';
+import { text } from './lib/wire.mjs';
 
 const STATE = 'agents.presence';
 const kept = { zone: { state: STATE, state_interval: T(10) } };
@@ -508,6 +509,37 @@ scenario('one worker is stopped: the other one finds who is gone', {},
         `${leave.member.since - beat.got} ms after its beat`);
       dash.close();
     }
+  });
+
+
+scenario('a reload right after a request: what its worker had not told is told',
+  { server: `
+        location = /api {
+            presence_touch agents;
+            presence_user $http_x_user;
+            return 204;
+        }`, zone: { size: '8m', interval: 60_000, max_interval: 70_000,
+    idle: 600_000 } },
+  async (scene) => {
+    const wire = scene.wire('h1');
+    const request = async () => text((await wire.open({ path: '/api',
+      headers: { 'X-User': 'ann' } })).body);
+
+    await request();
+
+    const first = await scene.member('ann');
+
+    await until(() => now() > first.last_active + 50, SECOND, 'a later time');
+    await request();
+
+    const old = await scene.nginx.reload();
+
+    await until(() => !old.some(isAlive), 2 * SECOND, 'old workers gone');
+
+    const { last_active: active } = await scene.member('ann');
+
+    assert.ok(active > first.last_active + 40,
+      `${active - first.last_active} ms after the first request`);
   });
 
 
