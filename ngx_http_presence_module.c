@@ -5,6 +5,7 @@
 
 #include "ngx_http_presence_module.h"
 #include "ngx_http_presence_beat.h"
+#include "ngx_http_presence_block.h"
 #include "ngx_http_presence_hub.h"
 #include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_metrics.h"
@@ -21,12 +22,6 @@
 #include "ngx_http_presence_wake.h"
 
 
-#define NGX_HTTP_PRESENCE_SECOND  1000
-#define NGX_HTTP_PRESENCE_MINUTE  (60 * NGX_HTTP_PRESENCE_SECOND)
-#define NGX_HTTP_PRESENCE_HOUR    (60 * NGX_HTTP_PRESENCE_MINUTE)
-#define NGX_HTTP_PRESENCE_DAY     ((int64_t) 24 * NGX_HTTP_PRESENCE_HOUR)
-
-
 /* what a directive serves: one endpoint, or several below a prefix */
 typedef struct {
     ngx_str_t                      name;
@@ -34,64 +29,9 @@ typedef struct {
 } ngx_http_presence_endpoint_t;
 
 
-/* the lines of "presence_zone" with one number or one time */
-enum {
-    NGX_HTTP_PRESENCE_INTERVAL = 0,
-    NGX_HTTP_PRESENCE_MISSES,
-    NGX_HTTP_PRESENCE_SLACK,
-    NGX_HTTP_PRESENCE_IDLE_AFTER,
-    NGX_HTTP_PRESENCE_LEAVE_GRACE,
-    NGX_HTTP_PRESENCE_MAX_INTERVAL,
-    NGX_HTTP_PRESENCE_STREAM_LIFE,
-    NGX_HTTP_PRESENCE_RETENTION,
-    NGX_HTTP_PRESENCE_STATE_INTERVAL,
-    NGX_HTTP_PRESENCE_TRACE,
-    NGX_HTTP_PRESENCE_SESSIONS,
-    NGX_HTTP_PRESENCE_GROUPS,
-    NGX_HTTP_PRESENCE_USER_LENGTH,
-    NGX_HTTP_PRESENCE_SESSION_LENGTH,
-    NGX_HTTP_PRESENCE_GROUP_LENGTH,
-    NGX_HTTP_PRESENCE_TEXT_LENGTH,
-    NGX_HTTP_PRESENCE_META_LENGTH,
-    NGX_HTTP_PRESENCE_REDIS_TIMEOUT,
-    NGX_HTTP_PRESENCE_REDIS_CONNECT_TIMEOUT,
-    NGX_HTTP_PRESENCE_REDIS_STREAM_LENGTH,
-    NGX_HTTP_PRESENCE_NPARAMS
-};
-
-
-typedef struct {
-    ngx_str_t                      name;
-    unsigned                       time:1;
-    int64_t                        value;       /* default */
-    int64_t                        min;
-    int64_t                        max;
-    const char                    *form;
-} ngx_http_presence_param_t;
-
-
-/* a "presence_zone" block while it is read */
-typedef struct {
-    ngx_http_presence_zone_t      *zone;
-    int64_t                        values[NGX_HTTP_PRESENCE_NPARAMS];
-    uint8_t                        set[NGX_HTTP_PRESENCE_NPARAMS];
-} ngx_http_presence_block_t;
-
-
 static ngx_int_t ngx_http_presence_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_presence_drop_in_handler(ngx_http_request_t *r,
     ngx_http_presence_zone_t *zone);
-
-static char *ngx_http_presence_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_presence_zone_value(ngx_conf_t *cf,
-    ngx_http_presence_block_t *block, ngx_uint_t i);
-static char *ngx_http_presence_zone_state(ngx_conf_t *cf,
-    ngx_http_presence_zone_t *zone);
-static char *ngx_http_presence_zone_apply(ngx_conf_t *cf,
-    ngx_http_presence_block_t *block);
 
 static char *ngx_http_presence_serve(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -123,87 +63,11 @@ static ngx_http_presence_endpoint_t  ngx_http_presence_endpoints[] = {
 };
 
 
-#define ngx_http_presence_time_form  "a time such as \"25s\" or \"200ms\""
-
-static const ngx_http_presence_param_t
-ngx_http_presence_params[NGX_HTTP_PRESENCE_NPARAMS] = {
-
-    { ngx_string("interval"), 1,
-      25 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_HOUR,
-      ngx_http_presence_time_form " from 50ms to 1h" },
-
-    { ngx_string("misses"), 0, 3, 1, 100, "a number from 1 to 100" },
-
-    { ngx_string("slack"), 1,
-      5 * NGX_HTTP_PRESENCE_SECOND, 0, NGX_HTTP_PRESENCE_HOUR,
-      ngx_http_presence_time_form " up to 1h" },
-
-    { ngx_string("idle"), 1,
-      5 * NGX_HTTP_PRESENCE_MINUTE, 50, 30 * NGX_HTTP_PRESENCE_DAY,
-      ngx_http_presence_time_form " from 50ms to 30d" },
-
-    { ngx_string("leave_grace"), 1,
-      10 * NGX_HTTP_PRESENCE_SECOND, 0, NGX_HTTP_PRESENCE_HOUR,
-      ngx_http_presence_time_form " up to 1h" },
-
-    { ngx_string("max_interval"), 1,
-      70 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_HOUR,
-      ngx_http_presence_time_form " from 50ms to 1h" },
-
-    { ngx_string("stream_life"), 1,
-      10 * NGX_HTTP_PRESENCE_MINUTE, 0, 30 * NGX_HTTP_PRESENCE_DAY,
-      ngx_http_presence_time_form " up to 30d" },
-
-    { ngx_string("retention"), 1,
-      24 * NGX_HTTP_PRESENCE_HOUR, 0, 3650 * NGX_HTTP_PRESENCE_DAY,
-      ngx_http_presence_time_form " up to 3650d" },
-
-    { ngx_string("state_interval"), 1,
-      10 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_HOUR,
-      ngx_http_presence_time_form " from 50ms to 1h" },
-
-    { ngx_string("trace"), 0,
-      16, 0, NGX_HTTP_PRESENCE_MAX_TRACE, "a number from 0 to 64" },
-
-    { ngx_string("max_sessions"), 0,
-      16, 1, NGX_HTTP_PRESENCE_MAX_SESSIONS, "a number from 1 to 1000" },
-
-    { ngx_string("max_groups"), 0,
-      16, 1, NGX_HTTP_PRESENCE_MAX_GROUPS, "a number from 1 to 64" },
-
-    { ngx_string("max_user_length"), 0,
-      128, 1, NGX_HTTP_PRESENCE_MAX_USER, "a number from 1 to 512" },
-
-    { ngx_string("max_session_length"), 0,
-      64, 8, NGX_HTTP_PRESENCE_MAX_SESSION, "a number from 8 to 128" },
-
-    { ngx_string("max_group_length"), 0,
-      64, 1, NGX_HTTP_PRESENCE_MAX_GROUP, "a number from 1 to 128" },
-
-    { ngx_string("max_text_length"), 0,
-      256, 0, NGX_HTTP_PRESENCE_MAX_TEXT, "a number from 0 to 512" },
-
-    { ngx_string("max_meta_length"), 0,
-      1024, 0, NGX_HTTP_PRESENCE_MAX_META, "a number from 0 to 1024" },
-
-    { ngx_string("redis_timeout"), 1,
-      2 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_MINUTE,
-      ngx_http_presence_time_form " from 50ms to 1m" },
-
-    { ngx_string("redis_connect_timeout"), 1,
-      2 * NGX_HTTP_PRESENCE_SECOND, 50, NGX_HTTP_PRESENCE_MINUTE,
-      ngx_http_presence_time_form " from 50ms to 1m" },
-
-    { ngx_string("redis_stream_length"), 0,
-      1000, 10, 1000000, "a number from 10 to 1000000" }
-};
-
-
 static ngx_command_t  ngx_http_presence_commands[] = {
 
     { ngx_string("presence_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE2,
-      ngx_http_presence_zone,
+      ngx_http_presence_block,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -386,315 +250,6 @@ ngx_http_presence_drop_in_handler(ngx_http_request_t *r,
     return ngx_http_presence_problem(r, NGX_HTTP_PRESENCE_NOT_FOUND,
                         "below this prefix there are beat, stream, users and "
                         "count");
-}
-
-
-static char *
-ngx_http_presence_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_presence_main_conf_t *pmcf = conf;
-
-    char                       *rv;
-    ssize_t                     size;
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    ngx_conf_t                  save;
-    ngx_http_presence_zone_t   *zone, **zones;
-    ngx_http_presence_block_t   block;
-
-    value = cf->args->elts;
-
-    zones = pmcf->zones.elts;
-
-    for (i = 0; i < pmcf->zones.nelts; i++) {
-
-        if (zones[i]->name.len == value[1].len
-            && ngx_memcmp(zones[i]->name.data, value[1].data, value[1].len)
-               == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate presence_zone \"%V\"", &value[1]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    size = ngx_parse_size(&value[2]);
-
-    if (size == NGX_ERROR || size < NGX_HTTP_PRESENCE_MIN_ZONE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" of presence_zone \"%V\": use "
-                           "a size such as \"32m\", at least 256k",
-                           &value[2], &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_presence_zone_t));
-    if (zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    zone->name = value[1];
-    zone->size = size;
-    zone->cycle = cf->cycle;
-
-    zone->journal = ngx_http_presence_journal_create(cf);
-    if (zone->journal == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&block, sizeof(ngx_http_presence_block_t));
-
-    block.zone = zone;
-
-    for (i = 0; i < NGX_HTTP_PRESENCE_NPARAMS; i++) {
-        block.values[i] = ngx_http_presence_params[i].value;
-    }
-
-    save = *cf;
-    cf->handler = ngx_http_presence_zone_line;
-    cf->handler_conf = (void *) &block;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    rv = ngx_http_presence_zone_apply(cf, &block);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name, size,
-                                           &ngx_http_presence_module);
-    if (zone->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    zone->shm_zone->init = ngx_http_presence_zone_init;
-    zone->shm_zone->data = zone;
-
-    zones = ngx_array_push(&pmcf->zones);
-    if (zones == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *zones = zone;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_presence_zone_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_presence_block_t *block = conf;
-
-    char                             *rv;
-    ngx_str_t                        *value;
-    ngx_uint_t                        i, done;
-    const ngx_http_presence_param_t  *param;
-
-    value = cf->args->elts;
-
-    rv = ngx_http_presence_redis_line(cf, block->zone, &done);
-
-    if (done) {
-        return rv;
-    }
-
-    if (value[0].len == sizeof("state") - 1
-        && ngx_strncmp(value[0].data, "state", value[0].len) == 0)
-    {
-        return ngx_http_presence_zone_state(cf, block->zone);
-    }
-
-    for (i = 0; i < NGX_HTTP_PRESENCE_NPARAMS; i++) {
-        param = &ngx_http_presence_params[i];
-
-        if (value[0].len == param->name.len
-            && ngx_memcmp(value[0].data, param->name.data, value[0].len) == 0)
-        {
-            return ngx_http_presence_zone_value(cf, block, i);
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "unknown line \"%V\" in presence_zone \"%V\": it has "
-                       "interval, misses, slack, idle, leave_grace, "
-                       "max_interval, stream_life, retention, state, "
-                       "state_interval, trace, max_sessions, max_groups, "
-                       "max_user_length, max_session_length, "
-                       "max_group_length, max_text_length, "
-                       "max_meta_length, redis, node, redis_password_file, "
-                       "redis_ca, redis_verify, redis_certificate, "
-                       "redis_certificate_key, "
-                       "redis_sentinel_user, redis_sentinel_password_file, "
-                       "redis_prefix, redis_timeout, redis_connect_timeout "
-                       "and redis_stream_length",
-                       &value[0], &block->zone->name);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_presence_zone_value(ngx_conf_t *cf, ngx_http_presence_block_t *block,
-    ngx_uint_t i)
-{
-    int64_t                           n;
-    ngx_str_t                        *value;
-    const ngx_http_presence_param_t  *param;
-
-    static ngx_str_t  none = ngx_string("");
-
-    value = cf->args->elts;
-    param = &ngx_http_presence_params[i];
-
-    if (block->set[i]) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate \"%V\" in presence_zone \"%V\"",
-                           &param->name, &block->zone->name);
-        return NGX_CONF_ERROR;
-    }
-
-    n = NGX_ERROR;
-
-    if (cf->args->nelts == 2) {
-        n = param->time ? ngx_parse_time(&value[1], 0)
-                        : ngx_atoi(value[1].data, value[1].len);
-    }
-
-    if (n == NGX_ERROR || n < param->min || n > param->max) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value %s%V%sof \"%V\" in presence_zone "
-                           "\"%V\": use \"%V VALUE;\" with %s",
-                           cf->args->nelts == 2 ? "\"" : "",
-                           cf->args->nelts == 2 ? &value[1] : &none,
-                           cf->args->nelts == 2 ? "\" " : "",
-                           &param->name, &block->zone->name, &param->name,
-                           param->form);
-        return NGX_CONF_ERROR;
-    }
-
-    block->values[i] = n;
-    block->set[i] = 1;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_presence_zone_state(ngx_conf_t *cf, ngx_http_presence_zone_t *zone)
-{
-    ngx_str_t                       *value;
-    ngx_uint_t                       i;
-    ngx_http_presence_zone_t       **zones;
-    ngx_http_presence_main_conf_t   *pmcf;
-
-    value = cf->args->elts;
-
-    if (zone->state_file.len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate \"state\" in presence_zone \"%V\"",
-                           &zone->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts != 2 || value[1].len == 0
-        || value[1].data[value[1].len - 1] == '/')
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"state\" in presence_zone \"%V\": use "
-                           "\"state FILE;\" with the name of a file",
-                           &zone->name);
-        return NGX_CONF_ERROR;
-    }
-
-    zone->state_file = value[1];
-
-    if (ngx_conf_full_name(cf->cycle, &zone->state_file, 0) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_presence_module);
-
-    zones = pmcf->zones.elts;
-
-    for (i = 0; i < pmcf->zones.nelts; i++) {
-
-        if (zones[i]->state_file.len == zone->state_file.len
-            && ngx_memcmp(zones[i]->state_file.data, zone->state_file.data,
-                          zone->state_file.len)
-               == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"state\" of presence_zone \"%V\" is that of "
-                               "presence_zone \"%V\": \"%V\"", &zone->name,
-                               &zones[i]->name, &zone->state_file);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_presence_zone_apply(ngx_conf_t *cf, ngx_http_presence_block_t *block)
-{
-    int64_t                     *values;
-    ngx_http_presence_zone_t    *zone;
-    ngx_http_presence_limits_t  *limits;
-    ngx_http_presence_policy_t  *policy;
-
-    zone = block->zone;
-    values = block->values;
-    policy = &zone->policy;
-    limits = &zone->limits;
-
-    if (values[NGX_HTTP_PRESENCE_MAX_INTERVAL]
-        < values[NGX_HTTP_PRESENCE_INTERVAL])
-    {
-        if (block->set[NGX_HTTP_PRESENCE_MAX_INTERVAL]) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"max_interval\" is shorter than "
-                               "\"interval\" in presence_zone \"%V\"",
-                               &zone->name);
-            return NGX_CONF_ERROR;
-        }
-
-        values[NGX_HTTP_PRESENCE_MAX_INTERVAL] =
-                                          values[NGX_HTTP_PRESENCE_INTERVAL];
-    }
-
-    policy->interval = values[NGX_HTTP_PRESENCE_INTERVAL];
-    policy->misses = (uint32_t) values[NGX_HTTP_PRESENCE_MISSES];
-    policy->slack = values[NGX_HTTP_PRESENCE_SLACK];
-    policy->idle = values[NGX_HTTP_PRESENCE_IDLE_AFTER];
-    policy->leave_grace = values[NGX_HTTP_PRESENCE_LEAVE_GRACE];
-    policy->max_interval = values[NGX_HTTP_PRESENCE_MAX_INTERVAL];
-    policy->stream_life = values[NGX_HTTP_PRESENCE_STREAM_LIFE];
-
-    zone->retention = values[NGX_HTTP_PRESENCE_RETENTION];
-    zone->trace = values[NGX_HTTP_PRESENCE_TRACE];
-    zone->state_interval = values[NGX_HTTP_PRESENCE_STATE_INTERVAL];
-
-    limits->max_sessions = values[NGX_HTTP_PRESENCE_SESSIONS];
-    limits->max_groups = values[NGX_HTTP_PRESENCE_GROUPS];
-    limits->max_user = values[NGX_HTTP_PRESENCE_USER_LENGTH];
-    limits->max_session = values[NGX_HTTP_PRESENCE_SESSION_LENGTH];
-    limits->max_group = values[NGX_HTTP_PRESENCE_GROUP_LENGTH];
-    limits->max_text = values[NGX_HTTP_PRESENCE_TEXT_LENGTH];
-    limits->max_meta = values[NGX_HTTP_PRESENCE_META_LENGTH];
-
-    return ngx_http_presence_redis_apply(cf, zone,
-                             values[NGX_HTTP_PRESENCE_REDIS_TIMEOUT],
-                             values[NGX_HTTP_PRESENCE_REDIS_CONNECT_TIMEOUT],
-                             values[NGX_HTTP_PRESENCE_REDIS_STREAM_LENGTH]);
 }
 
 
@@ -897,9 +452,7 @@ ngx_int_t
 ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
     ngx_http_complex_value_t *user)
 {
-    ngx_uint_t                       i;
-    ngx_http_presence_zone_t       **zones;
-    ngx_http_presence_main_conf_t   *pmcf;
+    ngx_http_presence_main_conf_t  *pmcf;
 
     if (ref->name.data == NULL || ref->zone || ref->all) {
         return NGX_OK;
@@ -907,18 +460,7 @@ ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
 
     pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_presence_module);
 
-    zones = pmcf->zones.elts;
-
-    for (i = 0; i < pmcf->zones.nelts; i++) {
-
-        if (zones[i]->name.len == ref->name.len
-            && ngx_memcmp(zones[i]->name.data, ref->name.data, ref->name.len)
-               == 0)
-        {
-            ref->zone = zones[i];
-            break;
-        }
-    }
+    ref->zone = ngx_http_presence_find_zone(pmcf, &ref->name);
 
     if (ref->zone == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -936,6 +478,28 @@ ngx_http_presence_resolve(ngx_conf_t *cf, ngx_http_presence_zone_ref_t *ref,
     }
 
     return NGX_OK;
+}
+
+
+ngx_http_presence_zone_t *
+ngx_http_presence_find_zone(ngx_http_presence_main_conf_t *pmcf,
+    const ngx_str_t *name)
+{
+    ngx_uint_t                  i;
+    ngx_http_presence_zone_t  **zones;
+
+    zones = pmcf->zones.elts;
+
+    for (i = 0; i < pmcf->zones.nelts; i++) {
+
+        if (zones[i]->name.len == name->len
+            && ngx_memcmp(zones[i]->name.data, name->data, name->len) == 0)
+        {
+            return zones[i];
+        }
+    }
+
+    return NULL;
 }
 
 

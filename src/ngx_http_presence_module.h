@@ -73,5 +73,9 @@ void ngx_http_presence_refer(ngx_conf_t *cf,
 ngx_int_t ngx_http_presence_resolve(ngx_conf_t *cf,
     ngx_http_presence_zone_ref_t *ref, ngx_http_complex_value_t *user);
 
+/* of those configured so far; NULL: there is none of that name */
+ngx_http_presence_zone_t *ngx_http_presence_find_zone(
+    ngx_http_presence_main_conf_t *pmcf, const ngx_str_t *name);
+
 
 #endif /* _NGX_HTTP_PRESENCE_MODULE_H_INCLUDED_ */

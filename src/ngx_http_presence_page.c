@@ -1,4 +1,5 @@
 #include "ngx_http_presence_page.h"
+#include "ngx_http_presence_block.h"
 
 
 /* seconds after which a browser asks again */
@@ -487,16 +488,17 @@ static void
 ngx_http_presence_page_config(ngx_http_presence_writer_t *w,
     ngx_http_presence_zone_t *zone)
 {
-    ngx_uint_t               i, value;
-    const char              *name;
-    ngx_http_presence_ms_t   ms;
+    int64_t      value;
+    ngx_uint_t   i;
+    const char  *name;
 
     ngx_http_presence_page_print(w, "<section class=\"half\"><h2>Times"
                                  "</h2><table>");
 
-    for (i = 0; (name = ngx_http_presence_status_time(zone, i, &ms)); i++) {
+    for (i = 0; (name = ngx_http_presence_block_nth(zone, 1, i, &value)); i++)
+    {
         ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">", name);
-        ngx_http_presence_page_ms(w, ms);
+        ngx_http_presence_page_ms(w, value);
     }
 
     ngx_http_presence_page_print(w, "</table></section>\n"
@@ -504,9 +506,9 @@ ngx_http_presence_page_config(ngx_http_presence_writer_t *w,
                                  "<table><tr><td>size<td class=\"n\">");
     ngx_http_presence_page_bytes(w, zone->size);
 
-    for (i = 0; (name = ngx_http_presence_status_limit(zone, i, &value)); i++)
+    for (i = 0; (name = ngx_http_presence_block_nth(zone, 0, i, &value)); i++)
     {
-        ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">%ui", name,
+        ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">%L", name,
                                      value);
     }
 

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_status.h"
+#include "ngx_http_presence_block.h"
 #include "ngx_http_presence_changes.h"
 #include "ngx_http_presence_filter.h"
 #include "ngx_http_presence_page.h"
@@ -105,102 +106,6 @@ ngx_http_presence_status_handler(ngx_http_request_t *r,
     }
 
     return ngx_http_presence_writer_send(&w, r, type);
-}
-
-
-const char *
-ngx_http_presence_status_time(ngx_http_presence_zone_t *zone, ngx_uint_t n,
-    ngx_http_presence_ms_t *ms)
-{
-    ngx_http_presence_policy_t  *policy;
-
-    policy = &zone->policy;
-
-    switch (n) {
-
-    case 0:
-        *ms = policy->interval;
-        return "interval";
-
-    case 1:
-        *ms = policy->slack;
-        return "slack";
-
-    case 2:
-        *ms = policy->idle;
-        return "idle";
-
-    case 3:
-        *ms = policy->leave_grace;
-        return "leave_grace";
-
-    case 4:
-        *ms = policy->max_interval;
-        return "max_interval";
-
-    case 5:
-        *ms = policy->stream_life;
-        return "stream_life";
-
-    case 6:
-        *ms = zone->retention;
-        return "retention";
-
-    case 7:
-        *ms = zone->state_interval;
-        return "state_interval";
-
-    default:
-        return NULL;
-    }
-}
-
-
-const char *
-ngx_http_presence_status_limit(ngx_http_presence_zone_t *zone, ngx_uint_t n,
-    ngx_uint_t *value)
-{
-    ngx_http_presence_limits_t  *limits;
-
-    limits = &zone->limits;
-
-    switch (n) {
-
-    case 0:
-        *value = zone->policy.misses;
-        return "misses";
-
-    case 1:
-        *value = limits->max_sessions;
-        return "max_sessions";
-
-    case 2:
-        *value = limits->max_groups;
-        return "max_groups";
-
-    case 3:
-        *value = limits->max_user;
-        return "max_user_length";
-
-    case 4:
-        *value = limits->max_session;
-        return "max_session_length";
-
-    case 5:
-        *value = limits->max_group;
-        return "max_group_length";
-
-    case 6:
-        *value = limits->max_text;
-        return "max_text_length";
-
-    case 7:
-        *value = limits->max_meta;
-        return "max_meta_length";
-
-    default:
-        return NULL;
-    }
 }
 
 
@@ -698,19 +603,20 @@ static void
 ngx_http_presence_status_json_config(ngx_http_presence_writer_t *w,
     ngx_http_presence_zone_t *zone)
 {
-    ngx_uint_t               i, value;
-    const char              *name;
-    ngx_http_presence_ms_t   ms;
+    int64_t      value;
+    ngx_uint_t   i;
+    const char  *name;
 
     ngx_http_presence_writer_print(w, "\"config\":{\"size\":%uz", zone->size);
 
-    for (i = 0; (name = ngx_http_presence_status_time(zone, i, &ms)); i++) {
-        ngx_http_presence_writer_print(w, ",\"%s_ms\":%L", name, ms);
+    for (i = 0; (name = ngx_http_presence_block_nth(zone, 1, i, &value)); i++)
+    {
+        ngx_http_presence_writer_print(w, ",\"%s_ms\":%L", name, value);
     }
 
-    for (i = 0; (name = ngx_http_presence_status_limit(zone, i, &value)); i++)
+    for (i = 0; (name = ngx_http_presence_block_nth(zone, 0, i, &value)); i++)
     {
-        ngx_http_presence_writer_print(w, ",\"%s\":%ui", name, value);
+        ngx_http_presence_writer_print(w, ",\"%s\":%L", name, value);
     }
 
     ngx_http_presence_writer_print(w, ",\"state\":");

@@ -66,13 +66,5 @@ const char *ngx_http_presence_status_redis(
     const ngx_http_presence_redis_counters_t *counters, ngx_uint_t n,
     uint64_t *value);
 
-/* name and milliseconds of the zone's nth time, n = 0, 1, ...; NULL: no more */
-const char *ngx_http_presence_status_time(ngx_http_presence_zone_t *zone,
-    ngx_uint_t n, ngx_http_presence_ms_t *ms);
-
-/* the same for what it counts and bounds */
-const char *ngx_http_presence_status_limit(ngx_http_presence_zone_t *zone,
-    ngx_uint_t n, ngx_uint_t *value);
-
 
 #endif /* _NGX_HTTP_PRESENCE_STATUS_H_INCLUDED_ */
