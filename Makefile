@@ -105,8 +105,10 @@ export NGINX MODULE
 NODE_TEST := node --test-reporter=tap
 BROWSER   := $(wildcard t/live/browser*.test.mjs)
 
-# What mostly waits is run two at a time, if there are two processors.
-JOBS := $(if $(filter 1,$(shell nproc)),1,2)
+# What mostly waits is run two at a time, if there are two processors; not what
+# has much to do, or measures, or is a hundred times faster than life.
+JOBS  := $(if $(filter 1,$(shell nproc)),1,2)
+ALONE := (capacity|process|redis-random|redis-trouble|replays|stream)\.test
 
 .PHONY: test
 test:  ## all the tests, with whatever they need
@@ -154,8 +156,8 @@ t: $(MODULE) $(NGINX)  ## directives, endpoints, errors: Test::Nginx files (T=)
 
 .PHONY: live
 live: $(MODULE) $(TLS_MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and servers (T=)
-	@.ci/tap live '$(NODE_TEST)' $(or $(T),$(filter-out $(BROWSER), \
-	    $(wildcard t/live/*.test.mjs)))
+	@.ci/tap --jobs $(JOBS) --alone '$(ALONE)' live '$(NODE_TEST)' \
+	    $(or $(T),$(filter-out $(BROWSER),$(wildcard t/live/*.test.mjs)))
 
 .PHONY: browser
 browser: $(MODULE) $(NGINX) $(BUILD)/node/done js-build  ## pages in a real browser (T=)
