@@ -119,6 +119,8 @@ scenario('R28 beats of one tab alternate between the nodes: no event',
     assert.deepEqual(Object.keys(record).filter((k) => k.startsWith('s:')),
       ['s:ann-tab']);
     await nodes.untilAgreed([]);
+    await Promise.all(dashes.map((d) => d.waitForChange('ann', 'leave',
+      SECOND)));
     assert.deepEqual(newsOf(dashes, 'ann'),
       [['enter', 'leave'], ['enter', 'leave']]);
   });
