@@ -312,7 +312,21 @@ ngx_http_presence_story_json(ngx_http_presence_story_t *story)
                                        trace->deaf[i].length);
     }
 
-    ngx_http_presence_writer_print(w, "]");
+    ngx_http_presence_writer_print(w, "],\"redis\":");
+
+    if (trace->redis.configured) {
+        ngx_http_presence_writer_print(w, "{\"node\":\"%*s\",\"up\":%s,"
+                                       "\"nodes\":%ui",
+                                       trace->redis.self_len,
+                                       trace->redis.self,
+                                       trace->redis.up ? "true" : "false",
+                                       trace->redis.nodes);
+        ngx_http_presence_story_json_time(w, "since", trace->redis.since);
+        ngx_http_presence_writer_print(w, "}");
+
+    } else {
+        ngx_http_presence_writer_print(w, "null");
+    }
 
     ngx_http_presence_story_json_changes(w, trace);
 
@@ -369,6 +383,15 @@ ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
         ngx_http_presence_story_json_time(w, "last_seen", session->sign);
         ngx_http_presence_story_json_time(w, "deadline",
                                           session->deadline);
+
+        if (session->node_len) {
+            ngx_http_presence_writer_print(w, ",\"node\":\"%*s\"",
+                                           session->node_len, session->node);
+        } else {
+            ngx_http_presence_story_json_word(w, "node", session->elsewhere
+                                                         ? "" : NULL);
+        }
+
         ngx_http_presence_writer_print(w, ",\"leaving\":%s,\"missed\":%uD,"
                                        "\"step_ms\":%uD",
                                        session->leaving ? "true" : "false",
@@ -465,6 +488,13 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
     ngx_http_presence_verdict_write(w, trace, &story->zone->policy);
     ngx_http_presence_writer_print(w, "\n");
 
+    if (trace->redis.nodes > 1) {
+        ngx_http_presence_writer_print(w, "\nbeats are those that came to "
+                                       "node %*s, one of %ui\n",
+                                       trace->redis.self_len,
+                                       trace->redis.self, trace->redis.nodes);
+    }
+
     if (trace->nchanges) {
         ngx_http_presence_writer_print(w, "\nchanges, the newest first\n");
     }
@@ -514,10 +544,19 @@ ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
     if (session->len) {
         ngx_http_presence_writer_print(w, "\nsession ");
         ngx_http_presence_writer_string(w, session->id, session->len);
-        ngx_http_presence_writer_print(w, "%s, %uD missed, silence ends it "
-                                    "at ", session->leaving ? ", leaving" : "",
+        ngx_http_presence_writer_print(w, "%s, %uD missed, ",
+                                    session->leaving ? ", leaving" : "",
                                     session->missed);
-        ngx_http_presence_writer_time(w, session->deadline, now);
+
+        if (session->elsewhere) {
+            ngx_http_presence_writer_print(w, "heard by %s%*s now",
+                                           session->node_len ? "node "
+                                                             : "another node",
+                                           session->node_len, session->node);
+        } else {
+            ngx_http_presence_writer_print(w, "silence ends it at ");
+            ngx_http_presence_writer_time(w, session->deadline, now);
+        }
 
     } else {
         ngx_http_presence_writer_print(w, "\nsession #%08xD, ended",

@@ -227,6 +227,8 @@ ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
     trace->now = ngx_http_presence_zone_wall(zone, now);
     trace->cause = NGX_HTTP_PRESENCE_NO_CAUSE;
 
+    ngx_http_presence_redis_reading_view_locked(&trace->redis, zone, id);
+
     user = ngx_http_presence_roster_find_locked(zone, id,
                                             ngx_http_presence_roster_hash(id));
     if (user) {
@@ -549,6 +551,10 @@ ngx_http_presence_trace_read_session(ngx_http_presence_zone_t *zone,
     ngx_memcpy(told->id, session->id, session->len);
 
     told->leaving = life->leaving;
+    told->elsewhere = (session->owner != 0);
+    told->node_len = ngx_http_presence_redis_reading_owner_locked(zone,
+                                                                session->owner,
+                                                                told->node);
     told->sign = ngx_http_presence_zone_wall(zone, life->last_sign);
     told->deadline = ngx_http_presence_zone_wall(zone, zone->sh->clock.now)
                      + ngx_http_presence_rules_deadline(&zone->policy, life)

@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_presence_record.h"
+#include "ngx_http_presence_redis_reading.h"
 #include "ngx_http_presence_roster.h"
 
 
@@ -46,6 +47,9 @@ typedef struct {
     u_char                             id[NGX_HTTP_PRESENCE_MAX_SESSION];
     size_t                             len;     /* 0: it has ended */
     unsigned                           leaving:1;
+    unsigned                           elsewhere:1; /* another node's */
+    size_t                             node_len;    /* 0: not known whose */
+    u_char                             node[NGX_HTTP_PRESENCE_REDIS_MAX_NODE];
     ngx_http_presence_ms_t             sign;    /* last sign of life */
     ngx_http_presence_ms_t             deadline;
     uint32_t                           step;
@@ -68,6 +72,7 @@ typedef struct {
     ngx_http_presence_ms_t             last_sign;
     ngx_http_presence_ms_t             request; /* last sign by presence_touch,
                                                    0: none is counted now */
+    ngx_http_presence_redis_view_t     redis;
     ngx_uint_t                         ndeaf;   /* the oldest first */
     ngx_http_presence_deaf_t           deaf[NGX_HTTP_PRESENCE_CLOCK_EPISODES];
     ngx_uint_t                         nchanges;    /* the newest first */

@@ -20,6 +20,9 @@ static void ngx_http_presence_verdict_server(ngx_http_presence_writer_t *w,
 static const ngx_http_presence_trace_session_t *
     ngx_http_presence_verdict_last_session(
     const ngx_http_presence_trace_t *trace);
+static const ngx_http_presence_trace_session_t *
+    ngx_http_presence_verdict_elsewhere(
+    const ngx_http_presence_trace_t *trace);
 
 
 /* what a cause means, to go on from "because" */
@@ -64,6 +67,17 @@ ngx_http_presence_verdict_write(ngx_http_presence_writer_t *w,
 
     } else {
         ngx_http_presence_verdict_there(w, trace, policy);
+    }
+
+    if (trace->redis.configured && !trace->redis.up) {
+        ngx_http_presence_writer_print(w, "; Redis does not serve");
+
+        if (trace->redis.since) {
+            ngx_http_presence_writer_print(w, " since ");
+            ngx_http_presence_writer_time(w, trace->redis.since, trace->now);
+        }
+
+        ngx_http_presence_writer_print(w, ", and this node decides alone");
     }
 }
 
@@ -143,10 +157,17 @@ ngx_http_presence_verdict_missed(ngx_http_presence_writer_t *w,
         last = session->beats[0].at;
 
         if (trace->last_sign > last + 1000) {
-            ngx_http_presence_writer_print(w, "; its stream was alive for ");
+            ngx_http_presence_writer_print(w, trace->redis.configured
+                                           ? "; its stream, or a beat that "
+                                             "another node heard, is later by "
+                                           : "; its stream was alive longer, "
+                                             "by ");
             ngx_http_presence_writer_span(w, trace->last_sign - last);
-            ngx_http_presence_writer_print(w, " longer");
         }
+
+    } else if (trace->redis.configured) {
+        ngx_http_presence_writer_print(w, "; no beat came to this node, and "
+                                       "another one knows more");
     }
 
     if (trace->cause < NGX_HTTP_PRESENCE_NCAUSES) {
@@ -167,7 +188,7 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_policy_t *policy)
 {
-    const ngx_http_presence_trace_session_t  *session;
+    const ngx_http_presence_trace_session_t  *session, *other;
 
     if (trace->status == NGX_HTTP_PRESENCE_INVISIBLE) {
         ngx_http_presence_writer_print(w, "set by hand, so everybody else "
@@ -182,8 +203,27 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
     }
 
     session = ngx_http_presence_verdict_last_session(trace);
+    other = ngx_http_presence_verdict_elsewhere(trace);
 
-    if (session) {
+    if (other && (session == NULL || session->elsewhere)) {
+
+        /* when that was is known there: of mere beats the others are not told */
+
+        ngx_http_presence_writer_print(w, "%s%*s hears it and knows of its "
+                                       "beats",
+                                       other->node_len ? "node "
+                                                       : "another node",
+                                       other->node_len, other->node);
+        if (session) {
+            ngx_http_presence_writer_print(w, ", the last one here came ");
+            ngx_http_presence_writer_span(w, trace->now
+                                             - session->beats[0].at);
+            ngx_http_presence_writer_print(w, " ago");
+        }
+
+        session = other;
+
+    } else if (session) {
         ngx_http_presence_writer_print(w, "last beat ");
         ngx_http_presence_writer_span(w, trace->now - session->beats[0].at);
         ngx_http_presence_writer_print(w, " ago");
@@ -195,7 +235,7 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
     }
 
     if (trace->missed) {
-        ngx_http_presence_writer_print(w, ", %d of %uD missed, ",
+        ngx_http_presence_writer_print(w, ", %d of %uD missed",
                                        trace->missed, policy->misses);
 
     } else {
@@ -203,7 +243,7 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
     }
 
     if (trace->missed && session) {
-        ngx_http_presence_writer_print(w, "offline at ");
+        ngx_http_presence_writer_print(w, ", offline at ");
         ngx_http_presence_writer_time(w, session->deadline, trace->now);
         ngx_http_presence_writer_print(w, " if none comes");
     }
@@ -296,12 +336,24 @@ ngx_http_presence_verdict_server(ngx_http_presence_writer_t *w,
 
     if (deaf == 0) {
         ngx_http_presence_writer_print(w, "; the server heard all the time");
+
+    } else {
+        ngx_http_presence_writer_print(w, "; the server could not hear for ");
+        ngx_http_presence_writer_span(w, deaf);
+        ngx_http_presence_writer_print(w, ", which did not count");
+    }
+
+    if (!trace->redis.configured || !trace->redis.up) {
         return;
     }
 
-    ngx_http_presence_writer_print(w, "; the server could not hear for ");
-    ngx_http_presence_writer_span(w, deaf);
-    ngx_http_presence_writer_print(w, ", which did not count");
+    if (trace->redis.since && trace->redis.since < since) {
+        ngx_http_presence_writer_print(w, ", and Redis served");
+        return;
+    }
+
+    ngx_http_presence_writer_print(w, "; Redis serves since ");
+    ngx_http_presence_writer_time(w, trace->redis.since, trace->now);
 }
 
 
@@ -324,6 +376,30 @@ ngx_http_presence_verdict_last_session(const ngx_http_presence_trace_t *trace)
         }
 
         if (last == NULL || session->beats[0].at > last->beats[0].at) {
+            last = session;
+        }
+    }
+
+    return last;
+}
+
+
+/* of those that other nodes heard last, the one with the newest sign */
+
+static const ngx_http_presence_trace_session_t *
+ngx_http_presence_verdict_elsewhere(const ngx_http_presence_trace_t *trace)
+{
+    ngx_uint_t                                i;
+    const ngx_http_presence_trace_session_t  *session, *last;
+
+    last = NULL;
+
+    for (i = 0; i < trace->nsessions; i++) {
+        session = &trace->sessions[i];
+
+        if (session->elsewhere
+            && (last == NULL || session->sign > last->sign))
+        {
             last = session;
         }
     }

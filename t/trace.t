@@ -26,7 +26,7 @@ __DATA__
 --- config eval: $::locations
 --- steps
 GET /trace?user=nobody
-200 {"user":"nobody","known":false,"status":"offline","since":null,"reason":null,"cause":null,"missed":0,"last_active":null,"last_seen":null,"last_request":null,"verdict":"is not known here<any>","policy":{"interval_ms":25000,"misses":3,"slack_ms":5000,"idle_ms":300000,"leave_grace_ms":10000,"max_interval_ms":70000,"trace":16},"deaf":[],"changes":[],"sessions":[],"server_time":<ms>}
+200 {"user":"nobody","known":false,"status":"offline","since":null,"reason":null,"cause":null,"missed":0,"last_active":null,"last_seen":null,"last_request":null,"verdict":"is not known here<any>","policy":{"interval_ms":25000,"misses":3,"slack_ms":5000,"idle_ms":300000,"leave_grace_ms":10000,"max_interval_ms":70000,"trace":16},"deaf":[],"redis":null,"changes":[],"sessions":[],"server_time":<ms>}
 Content-Type: application/json
 Cache-Control: no-store
 
@@ -47,7 +47,7 @@ POST /presence/beat?as=anna {"session":"tab-a","doc":"d","seq":5,"status":"busy"
 200
 
 GET /trace?user=anna
-200 {"user":"anna","known":true,"status":"busy",<any>"changes":[{"at":<ms>,"status":"busy","reason":"manual","cause":null},{"at":<ms>,"status":"online","reason":"beat","cause":null}],"sessions":[{"key":"<~[0-9a-f]{8}>","session":"tab-a","last_seen":<ms>,"deadline":<ms>,"leaving":true,"missed":0,"step_ms":60000,"beats":[{"at":<ms>,"gap_ms":<n>,"kind":"leave",<any>},{"at":<ms>,"gap_ms":<n>,"kind":"overtaken",<any>},{"at":<ms>,"gap_ms":<n>,"kind":"beat","visible":false,"due_ms":60416,"rtt_ms":32,"hole":2,"failed":2,"error":"network","fired":"hidden","cause":null},{"at":<ms>,"gap_ms":0,"kind":"beat","visible":true,"due_ms":25088,"rtt_ms":null,"hole":0,"failed":0,"error":null,"fired":"start","cause":null}]}],"server_time":<ms>}
+200 {"user":"anna","known":true,"status":"busy",<any>"changes":[{"at":<ms>,"status":"busy","reason":"manual","cause":null},{"at":<ms>,"status":"online","reason":"beat","cause":null}],"sessions":[{"key":"<~[0-9a-f]{8}>","session":"tab-a","last_seen":<ms>,"deadline":<ms>,"node":null,"leaving":true,"missed":0,"step_ms":60000,"beats":[{"at":<ms>,"gap_ms":<n>,"kind":"leave",<any>},{"at":<ms>,"gap_ms":<n>,"kind":"overtaken",<any>},{"at":<ms>,"gap_ms":<n>,"kind":"beat","visible":false,"due_ms":60416,"rtt_ms":32,"hole":2,"failed":2,"error":"network","fired":"hidden","cause":null},{"at":<ms>,"gap_ms":0,"kind":"beat","visible":true,"due_ms":25088,"rtt_ms":null,"hole":0,"failed":0,"error":null,"fired":"start","cause":null}]}],"server_time":<ms>}
 
 
 === what diag says is evidence, and never a reason to refuse a beat
@@ -181,7 +181,7 @@ POST /presence/beat?as=anna {"session":"tab-a"}
 200
 
 GET /trace?user=anna
-200 {"user":"anna","known":true,"status":"online",<any>"trace":0},"deaf":[],"changes":[],"sessions":[{<any>"session":"tab-a",<any>"beats":[]}],<any>
+200 {"user":"anna","known":true,"status":"online",<any>"trace":0},"deaf":[],"redis":null,"changes":[],"sessions":[{<any>"session":"tab-a",<any>"beats":[]}],<any>
 
 
 === live

@@ -55,6 +55,17 @@ typedef struct {
 } ngx_http_presence_redis_reading_t;
 
 
+/* what has to be known of Redis, and of other nodes, to judge one user */
+typedef struct {
+    unsigned                   configured:1;
+    unsigned                   up:1;        /* for this user */
+    ngx_http_presence_ms_t     since;       /* wall time; 0: not known */
+    ngx_uint_t                 nodes;       /* alive, this one among them */
+    size_t                     self_len;
+    u_char                     self[NGX_HTTP_PRESENCE_REDIS_MAX_NODE];
+} ngx_http_presence_redis_view_t;
+
+
 /*
  * In a short hold of the zone's lock, which does not depend on the users.
  * "counters" know the zone's workers.
@@ -63,6 +74,17 @@ void ngx_http_presence_redis_reading_take(
     ngx_http_presence_redis_reading_t *reading,
     ngx_http_presence_zone_t *zone,
     const ngx_http_presence_counters_t *counters);
+
+void ngx_http_presence_redis_reading_view_locked(
+    ngx_http_presence_redis_view_t *view, ngx_http_presence_zone_t *zone,
+    const ngx_str_t *user);
+
+/*
+ * The name of the node that owns a session, and its length; nothing in it is
+ * what JSON would want escaped.  0: it is this node, or not known.
+ */
+size_t ngx_http_presence_redis_reading_owner_locked(
+    ngx_http_presence_zone_t *zone, ngx_uint_t owner, u_char *name);
 
 
 #endif /* _NGX_HTTP_PRESENCE_REDIS_READING_H_INCLUDED_ */
