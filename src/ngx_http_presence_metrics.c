@@ -165,7 +165,7 @@ static const ngx_http_presence_family_t  ngx_http_presence_families[] = {
       ngx_http_presence_metric_one(counters.acknowledgements) },
 
     { "presence_late_beats_total", "counter",
-      "Beats that came after at least one was missed, by cause.",
+      "Beats that came more than \"slack\" after they were due, by cause.",
       ngx_http_presence_metric_labelled(counters.late, "cause",
                                         ngx_http_presence_cause_names,
                                         NGX_HTTP_PRESENCE_NCAUSES) },

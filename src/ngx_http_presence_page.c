@@ -138,9 +138,11 @@ ngx_http_presence_page_head(ngx_http_presence_writer_t *w,
     ngx_http_presence_status_t *status)
 {
     ngx_uint_t                 i;
+    const ngx_str_t           *self;
     ngx_http_presence_zone_t  *zone;
 
     zone = status->reading.zone;
+    self = ngx_http_presence_redis_reading_self(zone);
 
     ngx_http_presence_page_print(w,
                           "<!doctype html>\n<html lang=\"en\">\n"
@@ -157,8 +159,7 @@ ngx_http_presence_page_head(ngx_http_presence_writer_t *w,
     ngx_http_presence_page_print(w, "</style>\n<main>\n<header><h1>");
     ngx_http_presence_page_text(w, zone->name.data, zone->name.len);
     ngx_http_presence_page_print(w, "</h1><p>on ");
-    ngx_http_presence_page_text(w, ngx_cycle->hostname.data,
-                                ngx_cycle->hostname.len);
+    ngx_http_presence_page_text(w, self->data, self->len);
     ngx_http_presence_page_print(w, ", ");
     ngx_http_presence_page_wall(w, status->reading.wall);
     ngx_http_presence_page_print(w, "</p></header>\n");
@@ -439,8 +440,17 @@ ngx_http_presence_page_redis(ngx_http_presence_writer_t *w,
 {
     uint64_t                            value;
     ngx_uint_t                          i;
-    const char                         *name;
     ngx_http_presence_redis_reading_t  *redis;
+
+    /* as they are counted */
+
+    static const char *const  words[] = {
+        "Users sent and answered", "Users answered with an error",
+        "Users not sent, or not answered", "Sessions taken over as others tell",
+        "Sessions taken over from dead nodes", "Connections made",
+        "Connections lost, or not made", "Scripts sent in full",
+        "Looks at everybody"
+    };
 
     redis = &status->reading.redis;
 
@@ -465,12 +475,11 @@ ngx_http_presence_page_redis(ngx_http_presence_writer_t *w,
                                  redis->nodes, redis->queued, redis->sent);
     ngx_http_presence_page_ms(w, redis->lag);
 
-    for (i = 0;
-         (name = ngx_http_presence_status_redis(&redis->counters, i, &value));
+    for (i = 0; ngx_http_presence_status_redis(&redis->counters, i, &value);
          i++)
     {
-        ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">%uL", name,
-                                     value);
+        ngx_http_presence_page_print(w, "<tr><td>%s<td class=\"n\">%uL",
+                                     words[i], value);
     }
 
     if (redis->why_len) {

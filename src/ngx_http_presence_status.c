@@ -397,6 +397,7 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
     ngx_http_presence_status_t *status)
 {
     ngx_uint_t                     i;
+    const ngx_str_t               *self;
     ngx_http_presence_zone_t      *zone;
     ngx_http_presence_reading_t   *reading;
     ngx_http_presence_counters_t  *counters;
@@ -404,12 +405,12 @@ ngx_http_presence_status_json(ngx_http_presence_writer_t *w,
     reading = &status->reading;
     counters = &reading->counters;
     zone = reading->zone;
+    self = ngx_http_presence_redis_reading_self(zone);
 
     ngx_http_presence_writer_print(w, "{\"zone\":");
     ngx_http_presence_writer_string(w, zone->name.data, zone->name.len);
     ngx_http_presence_writer_print(w, ",\"node\":");
-    ngx_http_presence_writer_string(w, ngx_cycle->hostname.data,
-                                    ngx_cycle->hostname.len);
+    ngx_http_presence_writer_string(w, self->data, self->len);
     ngx_http_presence_writer_print(w, ",\"server_time\":%L,\"findings\":[",
                                    reading->wall);
 

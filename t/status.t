@@ -170,7 +170,7 @@ POST /presence/beat?as=anna {"session":"tab"}
 200
 
 AWAIT GET /status?format=json
-200 <any>"findings":["Redis does not serve: this node decides alone"],<any>,"redis":{"node":"edge-1.<~[0-9a-f]{8}>","up":false,"since":<ms>,"last_error":"Connection refused","nodes":1,"queued":0,"unanswered":0,"lag_ms":0,"synced":0,"refused":0,"dropped":<n>,"changes":0,"claimed":0,"connects":0,"failures":<~[1-9]\d*>,"loads":0,"resyncs":0},"config"<any>
+200 <any>"node":"edge-1",<any>"findings":["Redis does not serve: this node decides alone"],<any>,"redis":{"node":"edge-1.<~[0-9a-f]{8}>","up":false,"since":<ms>,"last_error":"Connection refused","nodes":1,"queued":0,"unanswered":0,"lag_ms":0,"synced":0,"refused":0,"dropped":<n>,"changes":0,"claimed":0,"connects":0,"failures":<~[1-9]\d*>,"loads":0,"resyncs":0},"config"<any>
 
 GET /status
-200 <any><li>Redis does not serve: this node decides alone<any><h2>Redis: does not serve since <any><td class="n id">edge-1.<any><tr><td>Last error<td class="n id bad">Connection refused</table><any>
+200 <any><p>on edge-1, <any><li>Redis does not serve: this node decides alone<any><h2>Redis: does not serve since <any><td class="n id">edge-1.<any><tr><td>Users not sent, or not answered<any><tr><td>Last error<td class="n id bad">Connection refused</table><any>

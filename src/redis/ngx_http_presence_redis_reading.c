@@ -50,6 +50,14 @@ ngx_http_presence_redis_reading_take(
 }
 
 
+const ngx_str_t *
+ngx_http_presence_redis_reading_self(const ngx_http_presence_zone_t *zone)
+{
+    return (zone->redis && zone->redis->node.len)
+           ? &zone->redis->node : (const ngx_str_t *) &ngx_cycle->hostname;
+}
+
+
 void
 ngx_http_presence_redis_reading_view_locked(
     ngx_http_presence_redis_view_t *view, ngx_http_presence_zone_t *zone,

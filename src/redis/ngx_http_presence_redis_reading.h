@@ -75,6 +75,10 @@ void ngx_http_presence_redis_reading_take(
     ngx_http_presence_zone_t *zone,
     const ngx_http_presence_counters_t *counters);
 
+/* what this node is called: "node", or the name of its host */
+const ngx_str_t *ngx_http_presence_redis_reading_self(
+    const ngx_http_presence_zone_t *zone);
+
 void ngx_http_presence_redis_reading_view_locked(
     ngx_http_presence_redis_view_t *view, ngx_http_presence_zone_t *zone,
     const ngx_str_t *user);
