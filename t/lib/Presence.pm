@@ -430,7 +430,7 @@ sub await {
 
     my $request = $step->{packet}{value} =~ s/HTTP\/1\.1/HTTP\/1.0/r;
 
-    for (my $until = time() + $patience; time() < $until; sleep 0.02) {
+    for (my $until = time() + $patience; time() < $until; sleep 0.005) {
 
         my $socket = IO::Socket::INET->new(PeerAddr => server_addr(),
                                            PeerPort => server_port_for_client())
