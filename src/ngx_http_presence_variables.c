@@ -12,24 +12,25 @@ typedef struct {
 } ngx_http_presence_lookup_t;
 
 
+/* of what a beat was answered with */
+enum {
+    NGX_HTTP_PRESENCE_VARIABLE_STATUS = 0,
+    NGX_HTTP_PRESENCE_VARIABLE_REASON,
+    NGX_HTTP_PRESENCE_VARIABLE_GAP,
+    NGX_HTTP_PRESENCE_VARIABLE_MISSED,
+    NGX_HTTP_PRESENCE_VARIABLE_CAUSE,
+    NGX_HTTP_PRESENCE_VARIABLE_REDIS
+};
+
+
 static ngx_int_t ngx_http_presence_variable_user(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_presence_variable_session(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_presence_variable_status(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_presence_variable_reason(ngx_http_request_t *r,
+static ngx_int_t ngx_http_presence_variable_answer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_presence_variable_gap(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_presence_variable_missed(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_presence_variable_cause(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_presence_variable_redis(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_http_presence_context_t *ngx_http_presence_variable_beat(
-    ngx_http_request_t *r);
+    ngx_http_variable_value_t *v, ngx_http_presence_ms_t gap);
 static ngx_int_t ngx_http_presence_variable_set(ngx_http_variable_value_t *v,
     const ngx_str_t *value);
 static ngx_int_t ngx_http_presence_variable_word(ngx_http_variable_value_t *v,
@@ -49,22 +50,28 @@ static ngx_http_variable_t  ngx_http_presence_variables[] = {
       ngx_http_presence_variable_session, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_status"), NULL,
-      ngx_http_presence_variable_status, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_STATUS,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_reason"), NULL,
-      ngx_http_presence_variable_reason, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_REASON,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_gap"), NULL,
-      ngx_http_presence_variable_gap, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_GAP,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_missed"), NULL,
-      ngx_http_presence_variable_missed, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_MISSED,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_cause"), NULL,
-      ngx_http_presence_variable_cause, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_CAUSE,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("presence_redis"), NULL,
-      ngx_http_presence_variable_redis, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+      ngx_http_presence_variable_answer, NGX_HTTP_PRESENCE_VARIABLE_REDIS,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -235,31 +242,54 @@ ngx_http_presence_variable_session(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_presence_variable_status(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_presence_context_t  *ctx;
-
-    ctx = ngx_http_presence_variable_beat(r);
-
-    return ngx_http_presence_variable_word(v, ctx
-                       ? ngx_http_presence_status_names[ctx->answer.status]
-                       : NULL);
-}
-
+/* of a request that is no beat, or was refused, there is none */
 
 static ngx_int_t
-ngx_http_presence_variable_reason(ngx_http_request_t *r,
+ngx_http_presence_variable_answer(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_presence_context_t  *ctx;
+    const char                    *word;
+    ngx_http_presence_answer_t    *answer;
+    ngx_http_presence_arrival_t   *arrival;
+    ngx_http_presence_context_t   *ctx;
 
-    ctx = ngx_http_presence_variable_beat(r);
+    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
 
-    return ngx_http_presence_variable_word(v, ctx
-                       ? ngx_http_presence_reason_names[ctx->answer.reason]
-                       : NULL);
+    if (ctx == NULL || !ctx->applied) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    answer = &ctx->answer;
+    arrival = &answer->arrival;
+
+    switch (data) {
+
+    case NGX_HTTP_PRESENCE_VARIABLE_STATUS:
+        word = ngx_http_presence_status_names[answer->status];
+        break;
+
+    case NGX_HTTP_PRESENCE_VARIABLE_REASON:
+        word = ngx_http_presence_reason_names[answer->reason];
+        break;
+
+    case NGX_HTTP_PRESENCE_VARIABLE_GAP:
+        return ngx_http_presence_variable_gap(r, v, arrival->gap);
+
+    case NGX_HTTP_PRESENCE_VARIABLE_MISSED:
+        return ngx_http_presence_variable_number(r, v, arrival->missed);
+
+    case NGX_HTTP_PRESENCE_VARIABLE_CAUSE:
+        word = arrival->diagnosis.late
+               ? ngx_http_presence_cause_names[arrival->diagnosis.cause]
+               : NULL;
+        break;
+
+    default: /* NGX_HTTP_PRESENCE_VARIABLE_REDIS */
+        word = answer->redis;
+    }
+
+    return ngx_http_presence_variable_word(v, word);
 }
 
 
@@ -267,96 +297,24 @@ ngx_http_presence_variable_reason(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_presence_variable_gap(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
+    ngx_http_variable_value_t *v, ngx_http_presence_ms_t gap)
 {
-    u_char                       *p;
-    ngx_http_presence_ms_t        gap;
-    ngx_http_presence_context_t  *ctx;
-
-    ctx = ngx_http_presence_variable_beat(r);
-    gap = ctx ? ctx->answer.arrival.gap : -1;
+    ngx_str_t  value;
 
     if (gap < 0) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + 4);
-    if (p == NULL) {
+    value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN + 4);
+    if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    v->data = p;
-    v->len = ngx_sprintf(p, "%L.%03L", gap / 1000, gap % 1000) - p;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
+    value.len = ngx_sprintf(value.data, "%L.%03L", gap / 1000, gap % 1000)
+                - value.data;
 
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_presence_variable_missed(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_presence_context_t  *ctx;
-
-    ctx = ngx_http_presence_variable_beat(r);
-
-    if (ctx == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    return ngx_http_presence_variable_number(r, v,
-                                             ctx->answer.arrival.missed);
-}
-
-
-static ngx_int_t
-ngx_http_presence_variable_cause(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_presence_context_t    *ctx;
-    ngx_http_presence_diagnosis_t  *diagnosis;
-
-    ctx = ngx_http_presence_variable_beat(r);
-
-    if (ctx == NULL || !ctx->answer.arrival.diagnosis.late) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    diagnosis = &ctx->answer.arrival.diagnosis;
-
-    return ngx_http_presence_variable_word(v,
-                           ngx_http_presence_cause_names[diagnosis->cause]);
-}
-
-
-static ngx_int_t
-ngx_http_presence_variable_redis(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, uintptr_t data)
-{
-    ngx_http_presence_context_t  *ctx;
-
-    ctx = ngx_http_presence_variable_beat(r);
-
-    return ngx_http_presence_variable_word(v, ctx ? ctx->answer.redis : NULL);
-}
-
-
-/* NULL: the request is none, or was refused */
-
-static ngx_http_presence_context_t *
-ngx_http_presence_variable_beat(ngx_http_request_t *r)
-{
-    ngx_http_presence_context_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_presence_module);
-
-    return (ctx && ctx->applied) ? ctx : NULL;
+    return ngx_http_presence_variable_set(v, &value);
 }
 
 
