@@ -30,7 +30,9 @@ static void ngx_http_presence_hub_gathered(ngx_event_t *ev);
 static void ngx_http_presence_hub_deliver_now(ngx_http_presence_hub_t *hub);
 static void ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
     ngx_http_presence_cursor_t to, ngx_http_presence_ms_t wall, size_t len);
-static void ngx_http_presence_hub_pump(ngx_http_presence_audience_t *audience);
+static void ngx_http_presence_hub_tell(ngx_http_presence_hub_t *hub,
+    ngx_http_presence_audience_t *audience,
+    ngx_http_presence_payload_t *payload, ngx_http_presence_cursor_t to);
 static void ngx_http_presence_hub_follow(ngx_event_t *ev);
 static void ngx_http_presence_hub_ping(ngx_event_t *ev);
 static void ngx_http_presence_hub_ping_slot(ngx_http_presence_hub_t *hub,
@@ -409,10 +411,9 @@ static void
 ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
     ngx_http_presence_cursor_t to, ngx_http_presence_ms_t wall, size_t len)
 {
-    ngx_queue_t                     *q, todo;
-    ngx_http_presence_payload_t     *payload;
-    ngx_http_presence_audience_t    *audience;
-    ngx_http_presence_subscriber_t  *sub;
+    ngx_queue_t                   *q;
+    ngx_http_presence_payload_t   *payload;
+    ngx_http_presence_audience_t  *audience;
 
     for (q = ngx_queue_head(&hub->audiences);
          q != ngx_queue_sentinel(&hub->audiences);
@@ -424,59 +425,15 @@ ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
             continue;
         }
 
-        if (audience->filter->trace) {
-            ngx_http_presence_hub_pump(audience);
-            continue;
+        payload = NULL;
+
+        if (len && !audience->filter->trace) {
+            payload = ngx_http_presence_sse_changes(hub->zone,
+                                                    audience->filter,
+                                                    hub->batch, len, to, wall);
         }
 
-        payload = len ? ngx_http_presence_sse_changes(hub->zone,
-                                                      audience->filter,
-                                                      hub->batch, len, to,
-                                                      wall)
-                      : NULL;
-
-        /* to end one stream may end others, of the same connection */
-
-        ngx_queue_init(&todo);
-        ngx_queue_add(&todo, &audience->subscribers);
-        ngx_queue_init(&audience->subscribers);
-
-        while (!ngx_queue_empty(&todo)) {
-            sub = ngx_queue_data(ngx_queue_head(&todo),
-                                 ngx_http_presence_subscriber_t, queue);
-
-            ngx_queue_remove(&sub->queue);
-            ngx_queue_insert_tail(&audience->subscribers, &sub->queue);
-
-            if (payload == NULL
-                || sub->state || sub->behind
-                || sub->cursor.epoch != hub->cursor.epoch
-                || sub->cursor.seq != hub->cursor.seq
-                || ngx_http_presence_subscriber_is_busy(sub))
-            {
-                sub->behind = 1;
-
-                if (ngx_http_presence_subscriber_pump(sub) != NGX_OK) {
-                    ngx_http_presence_subscriber_finalize(sub, NGX_ERROR);
-                }
-
-                continue;
-            }
-
-            sub->cursor = to;
-
-            if (ngx_http_presence_payload_len(payload) == 0) {
-                continue;
-            }
-
-            payload->refs++;
-
-            if (ngx_http_presence_subscriber_send(sub, payload, 0)
-                == NGX_ERROR)
-            {
-                ngx_http_presence_subscriber_finalize(sub, NGX_ERROR);
-            }
-        }
+        ngx_http_presence_hub_tell(hub, audience, payload, to);
 
         if (payload) {
             ngx_http_presence_payload_release(payload);
@@ -485,10 +442,12 @@ ngx_http_presence_hub_deliver_batch(ngx_http_presence_hub_t *hub,
 }
 
 
-/* has each of the audience look for itself what there is to be told */
+/* NULL: each of the audience looks for itself what there is to be told */
 
 static void
-ngx_http_presence_hub_pump(ngx_http_presence_audience_t *audience)
+ngx_http_presence_hub_tell(ngx_http_presence_hub_t *hub,
+    ngx_http_presence_audience_t *audience,
+    ngx_http_presence_payload_t *payload, ngx_http_presence_cursor_t to)
 {
     ngx_queue_t                      todo;
     ngx_http_presence_subscriber_t  *sub;
@@ -506,9 +465,30 @@ ngx_http_presence_hub_pump(ngx_http_presence_audience_t *audience)
         ngx_queue_remove(&sub->queue);
         ngx_queue_insert_tail(&audience->subscribers, &sub->queue);
 
-        sub->behind = 1;
+        if (payload == NULL
+            || sub->state || sub->behind
+            || sub->cursor.epoch != hub->cursor.epoch
+            || sub->cursor.seq != hub->cursor.seq
+            || ngx_http_presence_subscriber_is_busy(sub))
+        {
+            sub->behind = 1;
 
-        if (ngx_http_presence_subscriber_pump(sub) != NGX_OK) {
+            if (ngx_http_presence_subscriber_pump(sub) != NGX_OK) {
+                ngx_http_presence_subscriber_finalize(sub, NGX_ERROR);
+            }
+
+            continue;
+        }
+
+        sub->cursor = to;
+
+        if (ngx_http_presence_payload_len(payload) == 0) {
+            continue;
+        }
+
+        payload->refs++;
+
+        if (ngx_http_presence_subscriber_send(sub, payload, 0) == NGX_ERROR) {
             ngx_http_presence_subscriber_finalize(sub, NGX_ERROR);
         }
     }
@@ -537,7 +517,7 @@ ngx_http_presence_hub_follow(ngx_event_t *ev)
         if (audience->filter->trace
             && !ngx_queue_empty(&audience->subscribers))
         {
-            ngx_http_presence_hub_pump(audience);
+            ngx_http_presence_hub_tell(hub, audience, NULL, hub->cursor);
             followed = 1;
         }
     }
