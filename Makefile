@@ -152,7 +152,7 @@ js: js-build  ## the browser client, without a browser
 
 .PHONY: t
 t: $(MODULE) $(NGINX)  ## directives, endpoints, errors: Test::Nginx files (T=)
-	@.ci/test-nginx $(or $(T),$(sort $(wildcard t/*.t)))
+	@.ci/test-nginx --jobs $(JOBS) $(or $(T),$(sort $(wildcard t/*.t)))
 
 .PHONY: live
 live: $(MODULE) $(TLS_MODULE) $(NGINX) $(BUILD)/node/done  ## scenarios with real clients and servers (T=)
@@ -209,7 +209,7 @@ $(BUILD)/node/done: t/live/package.json t/live/package-lock.json
 
 .PHONY: valgrind
 valgrind: $(MODULE) $(NGINX)  ## some Test::Nginx files under valgrind (T=)
-	@.ci/test-nginx --valgrind $(or $(T),$(wildcard t/count.t t/stream.t t/users.t))
+	@.ci/test-nginx --valgrind --jobs $(JOBS) $(or $(T),$(wildcard t/count.t t/stream.t t/users.t))
 
 .PHONY: bench
 bench: $(MODULE) $(NGINX)  ## beats against "return 204", bytes per session

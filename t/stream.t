@@ -442,7 +442,7 @@ STREAM /presence/stream?as=boss&see=red&last_event_id=<epoch>-x&mode=count
 
 === an id of before what the ring still has, and a large state
 --- http_config
-presence_zone ZONE 512k { }
+presence_zone ZONE 512k { interval 1h; }
 --- config
 presence_view *;
 

@@ -9,7 +9,8 @@ package Presence;
 #       own of a run before.
 #
 #   --- redis
-#       Lines of a fake Redis (FakeRedis.pm), whose port is written REDIS.
+#       Lines of a fake Redis (FakeRedis.pm), whose port is written REDIS.  What
+#       such a block lacks, %Presence::with_redis may have.
 #
 #   --- steps
 #       Requests, one after the other, with what is expected; a blank line
@@ -59,13 +60,30 @@ use strict;
 use warnings;
 
 use Cwd qw( abs_path );
-use File::Basename qw( dirname );
+use File::Basename qw( basename dirname );
 use File::Path qw( make_path );
 use File::Temp qw( tempdir );
 use IO::Socket::INET;
 use Time::HiRes qw( sleep time );
 
+# Below the ports that the kernel gives to clients; streams take the next one.
+
+sub free_port {
+    for (1 .. 1000) {
+        my $port = 2000 + 2 * int rand 7000;
+
+        return $port if 2 == grep {
+            IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1',
+                                  LocalPort => $_)
+        } $port, $port + 1;
+    }
+
+    die "no free port\n";
+}
+
+
 # Perl and nginx find what "make" built, unless the environment says otherwise.
+# Each file has a place and a port of its own, so that several can run at a time.
 
 BEGIN {
     my $build = abs_path(dirname(__FILE__) . '/../..') . '/build';
@@ -76,7 +94,8 @@ BEGIN {
     $ENV{PATH} .= ':/usr/sbin';
     $ENV{TEST_NGINX_BINARY} ||= -x $nginx ? $nginx : 'nginx';
     $ENV{TEST_NGINX_LOAD_MODULES} //= "$build/ngx_http_presence_module.so";
-    $ENV{TEST_NGINX_SERVROOT} ||= "$build/t/servroot";
+    $ENV{TEST_NGINX_SERVROOT} ||= "$build/t/" . basename($0, '.t');
+    $ENV{TEST_NGINX_PORT} ||= free_port();
 
     $ENV{TEST_NGINX_STATE_DIR} = tempdir(CLEANUP => 1);
 
@@ -115,6 +134,8 @@ my %classes = (
     empty => '',
 );
 
+our %with_redis;    # sections, by name
+
 my %kept;           # by <id:name>
 my @steps;          # of the block that runs
 my @log;            # patterns that are to be found
@@ -131,6 +152,11 @@ sub prepare {
     for my $section (@{ $block->_section_order }) {
         $known{$section}
             or bail_out($block->name . ": unknown section \"$section\"");
+    }
+
+    if (defined $block->redis) {
+        defined $block->$_ or $block->set_value($_ => $with_redis{$_})
+            for keys %with_redis;
     }
 
     my $zone = 'zone' . ++$zones;
