@@ -40,6 +40,12 @@ _EOC_
 our $trouble_reading = $trouble
     =~ s/(synced_total.*\n)/$1| <any>presence_redis_failures_total{zone="<~zone\\d+>"} <~[1-9]\\d*>\n/r;
 
+%Presence::with_redis = (
+    zone => "redis redis://REDIS;\nredis_timeout 300ms;\ninterval 900ms;\n",
+    config => $locations,
+    steps => $trouble,
+);
+
 no_long_string();
 run_tests();
 
@@ -262,8 +268,6 @@ AUTH -WRONGPASS invalid username-password pair or user is disabled. once
 redis redis://user:pass@REDIS;
 redis_timeout 300ms;
 interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: WRONGPASS invalid username-password pair
 
@@ -271,12 +275,6 @@ does not serve: WRONGPASS invalid username-password pair
 === an answer: NOAUTH when it greets
 --- redis
 PING -NOAUTH Authentication required. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: NOAUTH Authentication required
 
@@ -288,8 +286,6 @@ SELECT -ERR DB index is out of range once
 redis redis://REDIS/99;
 redis_timeout 300ms;
 interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: ERR DB index is out of range
 
@@ -297,12 +293,6 @@ does not serve: ERR DB index is out of range
 === an answer: LOADING when it greets
 --- redis
 PING -LOADING Redis is loading the dataset in memory once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: LOADING
 
@@ -310,12 +300,6 @@ does not serve: LOADING
 === an answer: too many clients, and the end
 --- redis
 PING -ERR max number of clients reached close once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: ERR max number of clients reached
 
@@ -323,12 +307,6 @@ does not serve: ERR max number of clients reached
 === an answer: it hangs up when it greets
 --- redis
 PING +P part close once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: \S
 
@@ -336,12 +314,6 @@ does not serve: \S
 === an answer: it speaks another protocol
 --- redis
 PING HTTP/1.1 400 Bad Request once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: Protocol error
 
@@ -349,12 +321,6 @@ does not serve: Protocol error
 === an answer: it says more than it was asked
 --- redis
 PING +PONG\r\n+PONG\r\n+PONG once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: an answer that was not asked for
 
@@ -362,12 +328,6 @@ does not serve: an answer that was not asked for
 === an answer: NOSCRIPT: the script is sent in full
 --- redis
 EVALSHA -NOSCRIPT No matching script. Please use EVAL. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -375,12 +335,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: OOM
 --- redis
 sync -OOM command not allowed when used memory > 'maxmemory'. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: OOM command not allowed
 
@@ -388,12 +342,6 @@ does not serve: OOM command not allowed
 === an answer: BUSY
 --- redis
 sync -BUSY Redis is busy running a script. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: BUSY
 
@@ -401,12 +349,6 @@ does not serve: BUSY
 === an answer: READONLY, which a script tells in its own words
 --- redis
 sync -ERR Error running script (call to f_1): @user_script:9: @user_script: 9: -READONLY You can't write against a read only replica. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: .*READONLY
 
@@ -414,12 +356,6 @@ does not serve: .*READONLY
 === an answer: LOADING in the middle
 --- redis
 sync -LOADING Redis is loading the dataset in memory once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: LOADING
 
@@ -427,12 +363,6 @@ does not serve: LOADING
 === an answer: MASTERDOWN
 --- redis
 sync -MASTERDOWN Link with MASTER is down once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: MASTERDOWN
 
@@ -440,12 +370,6 @@ does not serve: MASTERDOWN
 === an answer: MOVED
 --- redis
 sync -MOVED 1234 127.0.0.1:1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: MOVED 1234
 
@@ -453,12 +377,6 @@ does not serve: MOVED 1234
 === an answer: CROSSSLOT
 --- redis
 sync -CROSSSLOT Keys in request don't hash to the same slot once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: CROSSSLOT
 
@@ -466,12 +384,6 @@ does not serve: CROSSSLOT
 === an answer: NOAUTH in the middle
 --- redis
 sync -NOAUTH Authentication required. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: NOAUTH
 
@@ -479,12 +391,6 @@ does not serve: NOAUTH
 === an answer: NOPERM
 --- redis
 sync -NOPERM this user has no permissions to run the 'evalsha' command once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: NOPERM
 
@@ -492,12 +398,6 @@ does not serve: NOPERM
 === an answer: nil
 --- redis
 sync $-1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: an answer of another kind
 
@@ -505,12 +405,6 @@ does not serve: an answer of another kind
 === an answer: a number
 --- redis
 sync :17 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: an answer of another kind
 
@@ -518,12 +412,6 @@ does not serve: an answer of another kind
 === an answer: a list of numbers
 --- redis
 sync *4\r\n:1\r\n:2\r\n:3\r\n:4 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: an answer of another kind
 
@@ -531,12 +419,6 @@ does not serve: an answer of another kind
 === an answer: a list of nothing
 --- redis
 sync *0 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: an answer of another kind
 
@@ -544,12 +426,6 @@ does not serve: an answer of another kind
 === an answer: a record that is none
 --- redis
 sync *5\r\n$13\r\n1700000000000\r\n$1\r\n0\r\n$1\r\n1\r\n$0\r\n\r\n:1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -557,12 +433,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: a list within a list, and so on
 --- redis
 sync *1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: No support for nested
 
@@ -570,12 +440,6 @@ does not serve: No support for nested
 === an answer: half an answer, and the end
 --- redis
 sync *4\r\n$13\r\n17000 part close once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: \S
 
@@ -583,12 +447,6 @@ does not serve: \S
 === an answer: half an answer, and silence
 --- redis
 sync *4\r\n$13\r\n17000 part once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: \S
 
@@ -596,12 +454,6 @@ does not serve: \S
 === an answer: a length beyond all bounds
 --- redis
 sync $99999999999999999999 part once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: \S
 
@@ -609,12 +461,6 @@ does not serve: \S
 === an answer: the end in place of an answer
 --- redis
 sync +x part close once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: \S
 
@@ -622,12 +468,6 @@ does not serve: \S
 === an answer: a node is answered with nonsense
 --- redis
 node :1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -635,12 +475,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: a node is answered with an error
 --- redis
 node -OOM command not allowed when used memory > 'maxmemory'. once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 does not serve: OOM
 
@@ -648,12 +482,6 @@ does not serve: OOM
 === an answer: where streams end: nonsense
 --- redis
 XREVRANGE +OK once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -661,12 +489,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: who is there: an error
 --- redis
 ZSCAN -WRONGTYPE Operation against a key holding the wrong kind of value once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves
 
@@ -674,11 +496,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: what is left of a stream: nonsense
 --- redis
 XRANGE :1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
 --- steps eval: $::trouble_reading
 --- log
 redis "127\.0\.0\.1:\d+" serves
@@ -687,11 +504,6 @@ redis "127\.0\.0\.1:\d+" serves
 === an answer: no more changes: UNBLOCKED
 --- redis
 XREAD -UNBLOCKED force unblock from blocking operation, instance state changed once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
 --- steps eval: $::trouble_reading
 --- log
 does not serve: UNBLOCKED
@@ -700,11 +512,6 @@ does not serve: UNBLOCKED
 === an answer: changes are answered with a number
 --- redis
 XREAD :1 once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
 --- steps eval: $::trouble_reading
 --- log
 does not serve: an answer of another kind
@@ -713,11 +520,5 @@ does not serve: an answer of another kind
 === an answer: changes that are none
 --- redis
 XREAD *2\r\n:1\r\n*2\r\n$3\r\nabc\r\n*1\r\n$1\r\nx once
---- zone
-redis redis://REDIS;
-redis_timeout 300ms;
-interval 900ms;
---- config eval: $::locations
---- steps eval: $::trouble
 --- log
 redis "127\.0\.0\.1:\d+" serves

@@ -5,6 +5,40 @@ use lib "$FindBin::Bin/lib";
 use Presence;
 use Test::Nginx::Socket 'no_plan';
 
+# a request that takes two seconds, but the first one
+
+our $slow = <<'_EOC_';
+presence_user $arg_as;
+presence_view *;
+
+location = /slow.txt {
+    presence_touch ZONE;
+    root $TEST_NGINX_SERVER_ROOT/html;
+    mirror /wait;
+}
+
+location = /wait {
+    internal;
+    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
+    proxy_ignore_client_abort on;
+}
+
+location = /delayed.txt {
+    limit_req zone=ZONE-wait burst=5;
+    root $TEST_NGINX_SERVER_ROOT/html;
+}
+
+location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
+location /presence/ { presence ZONE; }
+_EOC_
+
+our $files = <<'_EOC_';
+>>> slow.txt
+slow
+>>> delayed.txt
+delayed
+_EOC_
+
 run_tests();
 
 __DATA__
@@ -386,34 +420,8 @@ AWAIT GET /presence/users?as=boss
 --- http_config
 presence_zone ZONE 1m { }
 limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
---- config
-presence_user $arg_as;
-presence_view *;
-
-location = /slow.txt {
-    presence_touch ZONE;
-    root $TEST_NGINX_SERVER_ROOT/html;
-    mirror /wait;
-}
-
-location = /wait {
-    internal;
-    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
-    proxy_ignore_client_abort on;
-}
-
-location = /delayed.txt {
-    limit_req zone=ZONE-wait burst=5;
-    root $TEST_NGINX_SERVER_ROOT/html;
-}
-
-location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
-location /presence/ { presence ZONE; }
---- user_files
->>> slow.txt
-slow
->>> delayed.txt
-delayed
+--- config eval: $::slow
+--- user_files eval: $::files
 --- steps
 STREAM /slow.txt
 200 slow<~\n>
@@ -438,34 +446,8 @@ GET /presence/users?as=boss&users=anna
 --- http_config
 presence_zone ZONE 1m { }
 limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
---- config
-presence_user $arg_as;
-presence_view *;
-
-location = /slow.txt {
-    presence_touch ZONE;
-    root $TEST_NGINX_SERVER_ROOT/html;
-    mirror /wait;
-}
-
-location = /wait {
-    internal;
-    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
-    proxy_ignore_client_abort on;
-}
-
-location = /delayed.txt {
-    limit_req zone=ZONE-wait burst=5;
-    root $TEST_NGINX_SERVER_ROOT/html;
-}
-
-location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
-location /presence/ { presence ZONE; }
---- user_files
->>> slow.txt
-slow
->>> delayed.txt
-delayed
+--- config eval: $::slow
+--- user_files eval: $::files
 --- steps
 STREAM /slow.txt
 200 slow<~\n>
@@ -492,34 +474,8 @@ presence_zone ZONE 1m {
 }
 
 limit_req_zone $server_name zone=ZONE-wait:1m rate=30r/m;
---- config
-presence_user $arg_as;
-presence_view *;
-
-location = /slow.txt {
-    presence_touch ZONE;
-    root $TEST_NGINX_SERVER_ROOT/html;
-    mirror /wait;
-}
-
-location = /wait {
-    internal;
-    proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/delayed.txt;
-    proxy_ignore_client_abort on;
-}
-
-location = /delayed.txt {
-    limit_req zone=ZONE-wait burst=5;
-    root $TEST_NGINX_SERVER_ROOT/html;
-}
-
-location = /log { alias $TEST_NGINX_SERVER_ROOT/logs/access.log; }
-location /presence/ { presence ZONE; }
---- user_files
->>> slow.txt
-slow
->>> delayed.txt
-delayed
+--- config eval: $::slow
+--- user_files eval: $::files
 --- steps
 STREAM /slow.txt
 200 slow<~\n>
