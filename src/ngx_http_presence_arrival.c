@@ -3,6 +3,18 @@
 #include "ngx_http_presence_trace.h"
 
 
+#define ngx_http_presence_arrival_hole(arrival)                               \
+    (uint8_t) ((arrival)->hole < 0                                            \
+               ? 0 : ngx_min((arrival)->hole, NGX_HTTP_PRESENCE_RECORD_MANY))
+
+#define ngx_http_presence_arrival_cause(arrival)                              \
+    (uint8_t) ((arrival)->diagnosis.late ? (arrival)->diagnosis.cause         \
+                                         : NGX_HTTP_PRESENCE_NO_CAUSE)
+
+
+static void ngx_http_presence_arrival_of_told(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_doubt_t *doubt,
+    const ngx_http_presence_before_t *before);
 static void ngx_http_presence_arrival_diagnose(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report,
     ngx_http_presence_arrival_t *arrival);
@@ -83,6 +95,87 @@ ngx_http_presence_arrival_of_lost_locked(ngx_http_presence_zone_t *zone,
 
 
 void
+ngx_http_presence_arrival_settle_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_doubt_t *doubt, const ngx_http_presence_before_t *before,
+    ngx_uint_t sure)
+{
+    ngx_http_presence_user_t      *user;
+    ngx_http_presence_counters_t  *counters;
+    ngx_http_presence_arrival_t   *arrival;
+
+    arrival = &doubt->arrival;
+    counters = &zone->sh->counters;
+
+    if (before
+        && (arrival->gap < 0
+            || before->gap + NGX_HTTP_PRESENCE_REDIS_SLIGHT < arrival->gap))
+    {
+        ngx_http_presence_arrival_of_told(zone, doubt, before);
+
+    } else if (!sure && !doubt->recovered) {
+        ngx_http_presence_arrival_clear(arrival);
+    }
+
+    if (before) {
+        doubt->recovered = before->lost;
+    }
+
+    if (arrival->gap < 0) {
+        return;
+    }
+
+    if (doubt->recovered) {
+        counters->late[arrival->diagnosis.cause]++;
+        counters->recovered[arrival->diagnosis.cause]++;
+
+    } else if (!doubt->report.leave) {
+        ngx_http_presence_arrival_count_locked(zone, arrival);
+
+        if (arrival->missed > arrival->counted) {
+            counters->missed += arrival->missed - arrival->counted;
+        }
+    }
+
+    user = ngx_http_presence_roster_find_locked(zone, &doubt->user,
+                                  ngx_http_presence_roster_hash(&doubt->user));
+    if (user) {
+        ngx_http_presence_trace_amend_locked(zone, user,
+                                 &doubt->report.session, doubt->wall,
+                                 ngx_http_presence_arrival_cause(arrival),
+                                 ngx_http_presence_arrival_hole(arrival));
+    }
+}
+
+
+void
+ngx_http_presence_arrival_clear(ngx_http_presence_arrival_t *arrival)
+{
+    arrival->gap = -1;
+    arrival->hole = -1;
+    arrival->missed = 0;
+    arrival->diagnosis.late = 0;
+}
+
+
+void
+ngx_http_presence_arrival_count_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_arrival_t *arrival)
+{
+    ngx_http_presence_counters_t  *counters;
+
+    counters = &zone->sh->counters;
+
+    ngx_http_presence_counters_observe(&counters->gap,
+                                       &ngx_http_presence_gap_scale,
+                                       arrival->gap - arrival->deaf);
+
+    if (arrival->diagnosis.late) {
+        counters->late[arrival->diagnosis.cause]++;
+    }
+}
+
+
+void
 ngx_http_presence_arrival_trace_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report,
@@ -99,12 +192,13 @@ ngx_http_presence_arrival_trace_locked(ngx_http_presence_zone_t *zone,
                                      : NGX_HTTP_PRESENCE_ERROR_NONE;
     beat.failed = (uint8_t) ngx_min(report->diag.failed,
                                     NGX_HTTP_PRESENCE_RECORD_MANY);
-    beat.hole = (arrival->hole < 0)
-                ? 0 : (uint8_t) ngx_min(arrival->hole,
-                                        NGX_HTTP_PRESENCE_RECORD_MANY);
+    beat.hole = 0;
+    beat.cause = NGX_HTTP_PRESENCE_NO_CAUSE;
 
-    beat.cause = arrival->diagnosis.late ? arrival->diagnosis.cause
-                                         : NGX_HTTP_PRESENCE_NO_CAUSE;
+    if (!arrival->asked) {
+        beat.hole = ngx_http_presence_arrival_hole(arrival);
+        beat.cause = ngx_http_presence_arrival_cause(arrival);
+    }
 
     beat.kind = !news ? NGX_HTTP_PRESENCE_RECORD_OVERTAKEN
                       : report->leave ? NGX_HTTP_PRESENCE_RECORD_LEAVE
@@ -150,6 +244,64 @@ ngx_http_presence_arrival_silence_locked(ngx_http_presence_zone_t *zone,
     }
 
     return ngx_http_presence_diagnose_silence(&silence);
+}
+
+
+/* as of a beat that is known here, by what the node knows that heard it */
+
+static void
+ngx_http_presence_arrival_of_told(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_doubt_t *doubt,
+    const ngx_http_presence_before_t *before)
+{
+    ngx_http_presence_ms_t        at;
+    ngx_http_presence_life_t      life;
+    ngx_http_presence_clock_t    *clock;
+    ngx_http_presence_beat_t     *beat;
+    ngx_http_presence_arrival_t  *arrival;
+
+    clock = &zone->sh->clock;
+    beat = &doubt->report.beat;
+    arrival = &doubt->arrival;
+
+    ngx_http_presence_arrival_clear(arrival);
+
+    /* it said that it goes; or a later beat of it was heard before this one */
+
+    if (before->leaving || before->gap < -NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
+        return;
+    }
+
+    at = ngx_http_presence_clock_at(clock, doubt->wall);
+
+    arrival->gap = ngx_max(before->gap, 0);
+    arrival->deaf = arrival->gap
+                    - (at - ngx_http_presence_clock_at(clock,
+                                                doubt->wall - arrival->gap));
+    arrival->step = ngx_max(before->step, 1);
+
+    if (beat->doc == before->doc && beat->seq > before->seq
+        && before->seq >= 0)
+    {
+        arrival->hole = beat->seq - before->seq - 1;
+    }
+
+    ngx_memzero(&life, sizeof(ngx_http_presence_life_t));
+
+    life.last_sign = ngx_http_presence_clock_at(clock,
+                                            doubt->wall - before->silence);
+    life.step = (uint32_t) arrival->step;
+
+    (void) ngx_http_presence_rules_look(&zone->policy, &life, at);
+
+    arrival->missed = before->lost ? zone->policy.misses : life.missed;
+    arrival->counted = before->missed;
+
+    ngx_http_presence_arrival_diagnose(zone, &doubt->report, arrival);
+
+    if (before->lost) {
+        arrival->diagnosis.late = 1;
+    }
 }
 
 

@@ -4,6 +4,7 @@
 #include "ngx_http_presence_json.h"
 #include "ngx_http_presence_member.h"
 #include "ngx_http_presence_problem.h"
+#include "ngx_http_presence_redis_doubts.h"
 #include "ngx_http_presence_tracker.h"
 
 
@@ -162,7 +163,7 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     ngx_http_presence_context_t *ctx)
 {
     ngx_int_t                    rc;
-    ngx_str_t                    body;
+    ngx_str_t                    body, name;
     ngx_uint_t                   field;
     const char                  *detail;
     ngx_http_presence_ms_t       now, wall;
@@ -224,6 +225,11 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
 
     ctx->applied = 1;
 
+    if (answer->arrival.asked) {
+        ngx_http_presence_redis_doubts_put(r, ctx, &report, wall);
+        ngx_http_presence_arrival_clear(&answer->arrival);
+    }
+
     ngx_http_presence_journal_stage(r, ctx, "applied", " rc=%i gap=%L "
                                     "missed=%uD", rc, answer->arrival.gap,
                                     answer->arrival.missed);
@@ -234,7 +240,10 @@ ngx_http_presence_beat_apply(ngx_http_request_t *r,
     }
 
     if (answer->arrival.diagnosis.late) {
-        ngx_http_presence_journal_late(r, ctx, &report);
+        ngx_http_presence_journal_name(r, ctx->raised, &name);
+        ngx_http_presence_journal_late(r->connection->log, zone,
+                                       &ctx->identity.user, &report,
+                                       &answer->arrival, &name);
     }
 
     if (rc == NGX_BUSY) {

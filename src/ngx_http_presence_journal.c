@@ -164,25 +164,20 @@ ngx_http_presence_journal_tell(ngx_http_presence_zone_t *zone)
 
 
 void
-ngx_http_presence_journal_late(ngx_http_request_t *r,
-    const ngx_http_presence_context_t *ctx,
-    const ngx_http_presence_report_t *report)
+ngx_http_presence_journal_late(ngx_log_t *log, ngx_http_presence_zone_t *zone,
+    const ngx_str_t *user, const ngx_http_presence_report_t *report,
+    const ngx_http_presence_arrival_t *arrival, const ngx_str_t *request)
 {
-    u_char                             *p, *last;
-    ngx_log_t                          *log;
-    ngx_uint_t                          level;
-    const char                         *error, *fired;
-    const ngx_http_presence_diag_t     *diag;
-    const ngx_http_presence_arrival_t  *arrival;
-    u_char                              line[NGX_MAX_ERROR_STR];
+    u_char                          *p, *last;
+    ngx_uint_t                       level;
+    const char                      *error, *fired;
+    const ngx_http_presence_diag_t  *diag;
+    u_char                           line[NGX_MAX_ERROR_STR];
 
-    log = r->connection->log;
-
-    if (log->log_level < NGX_LOG_INFO && !ctx->raised) {
+    if (log->log_level < NGX_LOG_INFO && !report->raised) {
         return;
     }
 
-    arrival = &ctx->answer.arrival;
     diag = &report->diag;
 
     error = diag->failed ? ngx_http_presence_error_names[diag->error] : NULL;
@@ -191,10 +186,9 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
     p = line;
     last = line + sizeof(line);
 
-    p = ngx_http_presence_journal_quote(p, last, ctx->identity.user.data,
-                                        ctx->identity.user.len);
-    p = ngx_slprintf(p, last, " session=\"%V\" seq=%L", &ctx->session,
-                     ctx->seq);
+    p = ngx_http_presence_journal_quote(p, last, user->data, user->len);
+    p = ngx_slprintf(p, last, " session=\"%V\" seq=%L", &report->session,
+                     report->beat.seq);
     p = ngx_slprintf(p, last, " gap=%L due=%L deaf=%L missed=%uD cause=%s",
                   arrival->gap, arrival->step, arrival->deaf, arrival->missed,
                   ngx_http_presence_cause_names[arrival->diagnosis.cause]);
@@ -203,12 +197,31 @@ ngx_http_presence_journal_late(ngx_http_request_t *r,
                      arrival->hole, diag->failed, error ? error : "-",
                      diag->drift, diag->hidden, diag->frozen, diag->slept,
                      fired ? fired : "-", !report->beat.hidden);
-    p = ngx_http_presence_journal_request(p, last, r);
+    p = ngx_slprintf(p, last, "%V", request);
 
-    level = ctx->raised ? NGX_LOG_NOTICE : NGX_LOG_INFO;
+    level = report->raised ? NGX_LOG_NOTICE : NGX_LOG_INFO;
 
     ngx_log_error(level, log, 0, "presence late zone=\"%V\" user=%*s",
-                  &ctx->zone->name, (size_t) (p - line), line);
+                  &zone->name, (size_t) (p - line), line);
+}
+
+
+void
+ngx_http_presence_journal_name(ngx_http_request_t *r, ngx_uint_t raised,
+    ngx_str_t *name)
+{
+    u_char  *p;
+
+    static u_char  text[NGX_MAX_ERROR_STR];
+
+    p = text;
+
+    if (r->connection->log->log_level >= NGX_LOG_INFO || raised) {
+        p = ngx_http_presence_journal_request(p, text + sizeof(text), r);
+    }
+
+    name->data = text;
+    name->len = p - text;
 }
 
 

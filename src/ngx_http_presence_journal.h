@@ -61,10 +61,15 @@ void ngx_http_presence_journal_change_locked(ngx_http_presence_zone_t *zone,
 /* without the lock: tells what was noted */
 void ngx_http_presence_journal_tell(ngx_http_presence_zone_t *zone);
 
-/* one line for a beat that came late */
-void ngx_http_presence_journal_late(ngx_http_request_t *r,
-    const ngx_http_presence_context_t *ctx,
-    const ngx_http_presence_report_t *report);
+/* one line for a beat that came late; "request": what ends it, see below */
+void ngx_http_presence_journal_late(ngx_log_t *log,
+    ngx_http_presence_zone_t *zone, const ngx_str_t *user,
+    const ngx_http_presence_report_t *report,
+    const ngx_http_presence_arrival_t *arrival, const ngx_str_t *request);
+
+/* what a line says of its request, for later; empty where none would be told */
+void ngx_http_presence_journal_name(ngx_http_request_t *r, ngx_uint_t raised,
+    ngx_str_t *name);
 
 /* does "presence_log_user" of the location name this user? */
 ngx_uint_t ngx_http_presence_journal_raises(ngx_http_request_t *r,

@@ -78,6 +78,16 @@ ngx_http_presence_rules_beat(const ngx_http_presence_policy_t *policy,
 
 
 int
+ngx_http_presence_rules_is_next(const ngx_http_presence_life_t *life,
+    const ngx_http_presence_beat_t *beat)
+{
+    return beat->doc == life->doc
+           && life->seq >= 0
+           && beat->seq == life->seq + 1;
+}
+
+
+int
 ngx_http_presence_rules_leave(ngx_http_presence_life_t *life,
     const ngx_http_presence_beat_t *beat, ngx_http_presence_ms_t now)
 {

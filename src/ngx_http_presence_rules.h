@@ -117,6 +117,13 @@ int ngx_http_presence_rules_beat(const ngx_http_presence_policy_t *policy,
     ngx_http_presence_ms_t now);
 
 /*
+ * Has the beat the number right after the session's last?  Then no other one
+ * came in between, wherever it could have.
+ */
+int ngx_http_presence_rules_is_next(const ngx_http_presence_life_t *life,
+    const ngx_http_presence_beat_t *beat);
+
+/*
  * The page says that it goes.  Returns 0 when that is no news: said before,
  * by another document than the current one, or overtaken by a later beat.
  */

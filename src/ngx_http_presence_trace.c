@@ -9,6 +9,9 @@
 
 #define NGX_HTTP_PRESENCE_TRACE_IS_CHANGES  0x80000000
 
+/* by so much the time of one of the last records may be off, by the others */
+#define NGX_HTTP_PRESENCE_TRACE_ROUNDED     10
+
 /* times are kept modulo 2^32 milliseconds */
 #define NGX_HTTP_PRESENCE_TRACE_SPAN        ((ngx_http_presence_ms_t) 1 << 32)
 
@@ -40,6 +43,11 @@ typedef struct {
 } ngx_http_presence_list_of_changes_t;
 
 
+static void ngx_http_presence_trace_amend_change_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
+    ngx_http_presence_ms_t wall, ngx_uint_t cause);
+static ngx_http_presence_list_of_changes_t *ngx_http_presence_trace_changes(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user);
 static ngx_http_presence_ring_of_beats_t *ngx_http_presence_trace_find(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     uint32_t key);
@@ -171,6 +179,52 @@ ngx_http_presence_trace_change_locked(ngx_http_presence_zone_t *zone,
 }
 
 
+void
+ngx_http_presence_trace_amend_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *id,
+    ngx_http_presence_ms_t wall, ngx_uint_t cause, ngx_uint_t hole)
+{
+    uint8_t                            *p;
+    ngx_uint_t                          i, place;
+    ngx_http_presence_ms_t              at;
+    ngx_http_presence_beat_record_t     beat;
+    ngx_http_presence_ring_of_beats_t  *ring;
+
+    ring = ngx_http_presence_trace_find(zone, user,
+                                        ngx_http_presence_trace_key(id));
+    if (ring == NULL) {
+        return;
+    }
+
+    at = ngx_http_presence_trace_wall(wall, ring->at);
+    place = ring->head;
+
+    for (i = 0; i < ring->size; i++) {
+        p = ngx_http_presence_ring_beat(ring, place);
+
+        ngx_http_presence_record_unpack_beat(p, &beat);
+
+        if (beat.kind == NGX_HTTP_PRESENCE_RECORD_NONE
+            || at < wall - NGX_HTTP_PRESENCE_TRACE_ROUNDED)
+        {
+            break;
+        }
+
+        if (at <= wall + NGX_HTTP_PRESENCE_TRACE_ROUNDED) {
+            beat.cause = (uint8_t) cause;
+            beat.hole = (uint8_t) hole;
+            ngx_http_presence_record_pack_beat(p, &beat);
+            break;
+        }
+
+        at -= beat.gap;
+        place = (place + ring->size - 1) % ring->size;
+    }
+
+    ngx_http_presence_trace_amend_change_locked(zone, user, wall, cause);
+}
+
+
 ngx_int_t
 ngx_http_presence_trace_last_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *id,
@@ -237,6 +291,67 @@ ngx_http_presence_trace_read(ngx_http_presence_zone_t *zone,
     }
 
     ngx_http_presence_zone_unlock(zone);
+}
+
+
+static void
+ngx_http_presence_trace_amend_change_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, ngx_http_presence_ms_t wall,
+    ngx_uint_t cause)
+{
+    ngx_uint_t                            i;
+    ngx_http_presence_ms_t                at;
+    ngx_http_presence_change_record_t     change;
+    ngx_http_presence_list_of_changes_t  *list;
+
+    list = ngx_http_presence_trace_changes(zone, user);
+
+    if (list == NULL) {
+        return;
+    }
+
+    at = ngx_http_presence_trace_wall(wall, list->at);
+
+    for (i = 0; i < list->size && list->changes[i]; i++) {
+
+        ngx_http_presence_record_unpack_change(list->changes[i], &change);
+
+        if (at < wall - NGX_HTTP_PRESENCE_TRACE_ROUNDED) {
+            return;
+        }
+
+        if (at <= wall + NGX_HTTP_PRESENCE_TRACE_ROUNDED
+            && change.reason == NGX_HTTP_PRESENCE_RECOVERED)
+        {
+            change.cause = (uint8_t) cause;
+            list->changes[i] = ngx_http_presence_record_pack_change(&change);
+            return;
+        }
+
+        at -= change.gap;
+    }
+}
+
+
+/* NULL: there is none */
+
+static ngx_http_presence_list_of_changes_t *
+ngx_http_presence_trace_changes(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user)
+{
+    uint32_t                            place;
+    ngx_http_presence_ring_of_beats_t  *ring;
+
+    for (place = user->trace; place; place = ring->next) {
+
+        ring = ngx_http_presence_trace_at(zone, place);
+
+        if (place & NGX_HTTP_PRESENCE_TRACE_IS_CHANGES) {
+            return (void *) ring;
+        }
+    }
+
+    return NULL;
 }
 
 

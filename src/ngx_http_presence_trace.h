@@ -98,6 +98,14 @@ void ngx_http_presence_trace_change_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
     ngx_uint_t cause, ngx_http_presence_ms_t wall);
 
+/*
+ * What was found out about the beat that came at that time; and, if it came
+ * back from being called gone, about that change.
+ */
+void ngx_http_presence_trace_amend_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *id,
+    ngx_http_presence_ms_t wall, ngx_uint_t cause, ngx_uint_t hole);
+
 /* NGX_DECLINED: there is none */
 ngx_int_t ngx_http_presence_trace_last_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *id,

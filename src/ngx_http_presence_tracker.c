@@ -29,6 +29,9 @@ static void ngx_http_presence_tracker_arrive_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
     ngx_http_presence_arrival_t *arrival);
+static ngx_uint_t ngx_http_presence_tracker_is_known_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now);
 static void ngx_http_presence_tracker_recover(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *session,
     ngx_http_presence_turn_t *turn, ngx_http_presence_answer_t *answer);
@@ -559,6 +562,16 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
         if (answer->recovered) {
             ngx_http_presence_arrival_of_lost_locked(zone, user, report, now,
                                                      &answer->arrival);
+        }
+
+        /* it may have been on another node before */
+
+        if (zone->redis && ngx_http_presence_redis_has_others_locked(zone)
+            && ngx_http_presence_redis_answers(zone, user))
+        {
+            answer->arrival.asked = 1;
+
+        } else if (answer->recovered) {
             turn->cause = answer->arrival.diagnosis.cause;
 
             zone->sh->counters.late[turn->cause]++;
@@ -593,35 +606,68 @@ ngx_http_presence_tracker_arrive_locked(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now,
     ngx_http_presence_arrival_t *arrival)
 {
-    ngx_http_presence_counters_t  *counters;
+    ngx_uint_t                known;
+    ngx_http_presence_life_t  life;
 
-    /* and what another node heard of it is not known */
+    if (session->restored || session->ended || session->life.leaving) {
+        return;
+    }
 
-    if (session->restored || session->ended || session->owner
-        || session->life.leaving)
-    {
+    known = ngx_http_presence_tracker_is_known_locked(zone, session, report,
+                                                      now);
+
+    if (!known && !ngx_http_presence_redis_answers(zone, session->user)) {
         return;
     }
 
     /* the beat may come before the sweep has seen that it is late */
 
-    (void) ngx_http_presence_tracker_look(zone, session, now);
+    if (known && session->owner == 0) {
+        (void) ngx_http_presence_tracker_look(zone, session, now);
+    }
 
     ngx_http_presence_arrival_of_known(zone, session, report, now, arrival);
 
-    if (report->leave) {
-        return;
+    if (!known) {
+        life = session->life;
+        (void) ngx_http_presence_rules_look(&zone->policy, &life, now);
+
+        arrival->missed = life.missed;
+        arrival->counted = session->life.missed;
+        arrival->asked = 1;
+
+    } else if (!report->leave) {
+        ngx_http_presence_arrival_count_locked(zone, arrival);
+    }
+}
+
+
+/*
+ * Other nodes hear beats as well: is the last one that is known here the one
+ * before this?  It is when no number is missing; but what is late is up to the
+ * session's owner.
+ */
+
+static ngx_uint_t
+ngx_http_presence_tracker_is_known_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session,
+    const ngx_http_presence_report_t *report, ngx_http_presence_ms_t now)
+{
+    ngx_http_presence_life_t  *life;
+
+    life = &session->life;
+
+    if (zone->redis == NULL) {
+        return 1;
     }
 
-    counters = &zone->sh->counters;
-
-    ngx_http_presence_counters_observe(&counters->gap,
-                                       &ngx_http_presence_gap_scale,
-                                       now - session->life.last_beat);
-
-    if (arrival->diagnosis.late) {
-        counters->late[arrival->diagnosis.cause]++;
+    if (session->owner == 0) {
+        return ngx_http_presence_rules_is_next(life, &report->beat)
+               || !ngx_http_presence_redis_has_others_locked(zone);
     }
+
+    return ngx_http_presence_rules_is_next(life, &report->beat)
+           && now - life->last_beat <= life->step + zone->policy.slack;
 }
 
 

@@ -277,6 +277,12 @@ ngx_http_presence_variable_answer(ngx_http_request_t *r,
         return ngx_http_presence_variable_gap(r, v, arrival->gap);
 
     case NGX_HTTP_PRESENCE_VARIABLE_MISSED:
+
+        if (arrival->asked) {
+            v->not_found = 1;
+            return NGX_OK;
+        }
+
         return ngx_http_presence_variable_number(r, v, arrival->missed);
 
     case NGX_HTTP_PRESENCE_VARIABLE_CAUSE:

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_redis.h"
 #include "ngx_http_presence_redis_cluster.h"
+#include "ngx_http_presence_redis_doubts.h"
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_redis_sentinel.h"
@@ -337,6 +338,12 @@ ngx_http_presence_redis_init_worker(ngx_http_presence_zone_t *zone,
 
     ngx_memset(zone->redis->has, 1, sizeof(zone->redis->has));
 
+    if (ngx_http_presence_redis_doubts_init_worker(zone->redis, cycle)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (zone->redis->url.cluster) {
         return ngx_http_presence_redis_cluster_init_worker(zone->redis, cycle);
     }
@@ -473,11 +480,18 @@ static ngx_http_presence_ms_t
 ngx_http_presence_redis_turn_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_ms_t now)
 {
+    return ngx_http_presence_redis_has_others_locked(zone) ? now : 0;
+}
+
+
+ngx_uint_t
+ngx_http_presence_redis_has_others_locked(ngx_http_presence_zone_t *zone)
+{
     ngx_uint_t  n;
 
     for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
         if (zone->sh->redis->nodes[n].alive) {
-            return now;
+            return 1;
         }
     }
 

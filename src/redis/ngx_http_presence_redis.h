@@ -127,6 +127,8 @@ struct ngx_http_presence_redis_s {
     ngx_connection_t                  owner;    /* data of "flush" */
     ngx_uint_t                        inflight;
     ngx_queue_t                       sent;     /* the oldest first */
+    ngx_queue_t                      *doubts;   /* lists, by hash of the user */
+    ngx_uint_t                        ndoubts;
     u_char                           *buffer;   /* what one user is sent as */
     size_t                            size;
     char                              sha[2][41];
@@ -174,6 +176,10 @@ ngx_uint_t ngx_http_presence_redis_tell_shards_locked(
 
 /* all users of its shards have to be sent, and looked at */
 void ngx_http_presence_redis_resync_locked(ngx_http_presence_redis_t *redis);
+
+/* are there other nodes, as far as is known? */
+ngx_uint_t ngx_http_presence_redis_has_others_locked(
+    ngx_http_presence_zone_t *zone);
 
 /* adds up what this worker has counted, and says what waits in it */
 void ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis);

@@ -5,6 +5,7 @@
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_redis_cluster.h"
+#include "ngx_http_presence_redis_doubts.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
 
@@ -31,6 +32,7 @@ typedef struct {
     uint32_t                         hash;
     unsigned                         flags;
     ngx_http_presence_flow_t         flow;
+    ngx_queue_t                      doubts;
     size_t                           len;
     u_char                           id[1];
 } ngx_http_presence_redis_sync_t;
@@ -215,8 +217,8 @@ ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
 
 
 ngx_uint_t
-ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user)
+ngx_http_presence_redis_answers(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_user_t *user)
 {
     ngx_http_presence_redis_t  *redis;
 
@@ -225,7 +227,15 @@ ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
 
     return ngx_http_presence_redis_mirror_serves(redis)
            && !ngx_http_presence_redis_cluster_is_torn(redis, user->id,
-                                                       user->len)
+                                                       user->len);
+}
+
+
+ngx_uint_t
+ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user)
+{
+    return ngx_http_presence_redis_answers(zone, user)
            && ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
                                                 user->id, user->len,
                                                 NGX_HTTP_PRESENCE_REDIS_LOOK);
@@ -405,6 +415,8 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     sync->len = len;
     ngx_memcpy(sync->id, id, len);
 
+    ngx_http_presence_redis_doubts_take(redis, hash, id, len, &sync->doubts);
+
     args.p = redis->buffer;
     args.argc = 0;
     args.argv = argv;
@@ -423,6 +435,7 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
                                            args.argc, argv, lens);
     if (rc != NGX_OK) {
         ngx_http_presence_redis_mirror_lost(redis, sync);
+        ngx_http_presence_redis_doubts_drop(redis, &sync->doubts);
         ngx_free(sync);
         return NGX_ERROR;
     }
@@ -443,6 +456,7 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
     ngx_str_t                     id;
     unsigned                      flags;
     ngx_int_t                     shard;
+    ngx_uint_t                    fresh;
     ngx_http_presence_ms_t        now;
     ngx_http_presence_user_t     *user;
     ngx_http_presence_zone_t     *zone;
@@ -529,9 +543,16 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
     for (session = user->sessions; session; session = session->next) {
 
         if (session->owner == 0 && !session->ended) {
+            fresh = (sync->flags & NGX_HTTP_PRESENCE_REDIS_FRESH) ? 1 : 0;
+
+            if (fresh
+                && ngx_http_presence_redis_doubts_ask(&sync->doubts, session))
+            {
+                fresh = 4;
+            }
+
             ngx_http_presence_redis_mirror_write_session(redis, args, session,
-                           (sync->flags & NGX_HTTP_PRESENCE_REDIS_FRESH) != 0,
-                           now);
+                                                         fresh, now);
 
         } else if (session->ended
                    && sync->flags & NGX_HTTP_PRESENCE_REDIS_ALL)
@@ -753,6 +774,7 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
     if (reply == NULL) {
         redis->counters.dropped++;
         ngx_http_presence_redis_mirror_lost(redis, sync);
+        ngx_http_presence_redis_doubts_drop(redis, &sync->doubts);
         ngx_free(sync);
         return;
     }
@@ -782,6 +804,7 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
         ngx_http_presence_redis_mirror_apply(redis, sync, reply);
     }
 
+    ngx_http_presence_redis_doubts_drop(redis, &sync->doubts);
     ngx_free(sync);
 
     if (ngx_http_presence_redis_queue_length(&redis->queue)
@@ -833,6 +856,10 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
 {
     ngx_http_presence_redis_mirror_lost(redis, sync);
 
+    /* it may be sent again */
+
+    ngx_http_presence_redis_doubts_return(redis, &sync->doubts);
+
     if (ngx_http_presence_redis_mirror_redirected(redis, sync, reply)) {
         return;
     }
@@ -875,7 +902,7 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
 }
 
 
-/* now, revision before and after, ended sessions, and maybe the record */
+/* now, revision before and after, beats before, and maybe the record */
 
 static ngx_uint_t
 ngx_http_presence_redis_mirror_is_answer(const redisReply *reply)
@@ -987,6 +1014,7 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     ngx_http_presence_ms_t             now;
     ngx_http_presence_user_t          *user;
     ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_redis_text_t     before;
     ngx_http_presence_redis_record_t   record;
 
     time = ngx_http_presence_redis_record_number(reply->element[0]->str,
@@ -996,11 +1024,14 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     rev = ngx_http_presence_redis_record_number(reply->element[2]->str,
                                                 reply->element[2]->len, 0);
 
-    if (reply->elements < 5 && prior == rev
+    if (reply->elements < 5 && prior == rev && ngx_queue_empty(&sync->doubts)
         && (sync->flags & NGX_HTTP_PRESENCE_REDIS_LOOK) == 0)
     {
         return;
     }
+
+    before.data = reply->element[3]->str;
+    before.len = reply->element[3]->len;
 
     zone = redis->zone;
 
@@ -1017,6 +1048,9 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
                                                                sync->len)]
             = zone->sh->redis->offset;
     }
+
+    ngx_http_presence_redis_doubts_settle_locked(redis, &sync->doubts, before,
+                                                 time - sync->wall);
 
     id.len = sync->len;
     id.data = sync->id;
@@ -1038,6 +1072,7 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     {
         ngx_http_presence_redis_peer_apply_locked(redis, &record, sync->at,
                                                   now, 1);
+
     } else if (user && rev == 0) {
         ngx_http_presence_redis_peer_unknown_locked(redis, user, now);
 

@@ -32,6 +32,10 @@ const char *ngx_http_presence_redis_heard_locked(
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     ngx_uint_t flags);
 
+/* is there somebody to ask about the user? */
+ngx_uint_t ngx_http_presence_redis_answers(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_user_t *user);
+
 /*
  * Has Redis decide about the user: what is due is done when its answer comes.
  * Returns 0 when there is nobody to ask: this node decides alone.

@@ -425,7 +425,7 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
     ngx_http_presence_user_t *user, ngx_http_presence_ms_t now)
 {
     ngx_str_t                     id;
-    ngx_http_presence_ms_t        sign;
+    ngx_http_presence_ms_t        sign, beat;
     ngx_http_presence_zone_t     *zone;
     ngx_http_presence_life_t     *life;
     ngx_http_presence_session_t  *session;
@@ -460,6 +460,12 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
 
         session->life.last_sign = 0;
 
+        /* wherever it came back, that was told there */
+
+        if (user->lost == ngx_http_presence_roster_hash(&id)) {
+            user->lost = 0;
+        }
+
     } else if (session->ended) {
         ngx_http_presence_roster_revive_session_locked(zone, session);
         session->life.last_sign = 0;
@@ -477,6 +483,17 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
                                         now));
 
     if (owner == 0 && session->owner == 0) {
+
+        /* another sign of life came here, and its latest beat elsewhere */
+
+        beat = ngx_http_presence_redis_at(zone->sh, s->beat);
+
+        if (beat > life->last_beat + NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
+            life->last_beat = ngx_min(beat, now);
+            life->step = (uint32_t) s->step;
+            life->doc = (uint32_t) s->doc;
+            life->seq = s->seq;
+        }
 
         /* what is missed counts now that Redis has agreed */
 

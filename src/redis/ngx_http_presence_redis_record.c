@@ -102,6 +102,12 @@ ngx_http_presence_redis_record_session(ngx_http_presence_redis_text_t *lines,
         }
     }
 
+    /* which is named when it is not the session's own */
+
+    if (!ngx_http_presence_redis_record_part(&line, ' ', &session->by)) {
+        session->by = session->node;
+    }
+
     return session->step > 0;
 }
 

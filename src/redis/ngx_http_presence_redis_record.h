@@ -58,7 +58,12 @@ typedef struct {
     int64_t                         leaving;
     int64_t                         doc;
     int64_t                         seq;
+    ngx_http_presence_redis_text_t  by;         /* the node of the beat */
 } ngx_http_presence_redis_session_t;
+
+
+/* "leaving" of a session that was called gone */
+#define NGX_HTTP_PRESENCE_REDIS_LOST     2
 
 
 /* who said "logout"; -1 for a number that is not known */

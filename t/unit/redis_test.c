@@ -407,7 +407,8 @@ test_sessions(void **state)
     ngx_http_presence_redis_session_t   s;
     ngx_http_presence_redis_text_t      lines
         = TEXT("tab1 n0.ab 1000 900 800 700 25000 1 0 77 -1\n"
-               " n1.cd 1 2 3 4 5 0 1 0 6");
+               " n1.cd 1 2 3 4 5 0 1 0 6\n"
+               "tab3 n0.ab 1 2 3 4 5 0 2 0 6 n1.cd");
 
     static const ngx_http_presence_redis_text_t  bad[] = {
         TEXT(""), TEXT("tab1"), TEXT("tab1 n"), TEXT("tab1 n 1 2 3 4 5 6 7 8"),
@@ -427,10 +428,16 @@ test_sessions(void **state)
     assert_int_equal(s.leaving, 0);
     assert_int_equal(s.doc, 77);
     assert_int_equal(s.seq, -1);
+    assert_memory_equal(s.by.data, "n0.ab", 5);
 
     assert_true(ngx_http_presence_redis_record_session(&lines, &s));
     assert_int_equal(s.id.len, 0);
     assert_int_equal(s.seq, 6);
+
+    assert_true(ngx_http_presence_redis_record_session(&lines, &s));
+    assert_int_equal(s.leaving, NGX_HTTP_PRESENCE_REDIS_LOST);
+    assert_int_equal(s.by.len, 5);
+    assert_memory_equal(s.by.data, "n1.cd", 5);
     assert_false(ngx_http_presence_redis_record_session(&lines, &s));
 
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -837,6 +837,38 @@ test_old_beat_boundary(void **state)
 
 
 static void
+test_next_beat(void **state)
+{
+    ngx_http_presence_life_t  life;
+    ngx_http_presence_beat_t  beat;
+
+    (void) state;
+
+    life = begin(DOC, 5, T0);
+
+    beat = say(DOC, 6);
+    assert_true(ngx_http_presence_rules_is_next(&life, &beat));
+    assert_int_equal(life.seq, 5);
+
+    beat = say(DOC, 5);
+    assert_false(ngx_http_presence_rules_is_next(&life, &beat));
+    beat = say(DOC, 7);
+    assert_false(ngx_http_presence_rules_is_next(&life, &beat));
+    beat = say(OTHER, 6);
+    assert_false(ngx_http_presence_rules_is_next(&life, &beat));
+
+    /* a number that is not known is none, and 0 is not the one after it */
+
+    beat = say(DOC, -1);
+    assert_false(ngx_http_presence_rules_is_next(&life, &beat));
+
+    life = begin(DOC, -1, T0);
+    beat = say(DOC, 0);
+    assert_false(ngx_http_presence_rules_is_next(&life, &beat));
+}
+
+
+static void
 test_old_beat_no_seq(void **state)
 {
     ngx_http_presence_life_t  life;
@@ -1790,6 +1822,7 @@ main(void)
         cmocka_unit_test(test_leave_not_cancelled),
         cmocka_unit_test(test_old_beat),
         cmocka_unit_test(test_old_beat_boundary),
+        cmocka_unit_test(test_next_beat),
         cmocka_unit_test(test_old_beat_no_seq),
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_step_counts),

@@ -9,8 +9,11 @@
 --       missed leaving doc seq cause fresh": ages, and the time left,
 --       milliseconds; why beats are missing, or "-".  "fresh" is 1 of what was
 --       heard just now, 2 of the session that said "logout", which is not there
---       any more, and 3 of one that the node takes for another's, of which it
---       says no more
+--       any more, 3 of one that the node takes for another's, of which it says
+--       no more, and 4 of what was heard just now with a beat, when the one
+--       before is asked for
+-- Answer: time, revision before and after, what was asked for, and maybe the
+--         record
 
 local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND, WAIT
     = 1, 2, 4, 8, 16, 32, 128
@@ -42,20 +45,31 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
 -- What is there.  A session: node, deadline, sign, active, beat, step, missed,
--- leaving, doc, seq.
+-- leaving, doc, seq; and the node that heard the beat, if it is another one.
 
-local NODE, DEADLINE, SIGN, ACTIVE, BEAT, STEP, MISSED, LEAVING
-    = 1, 2, 3, 4, 5, 6, 7, 8
+local NODE, DEADLINE, SIGN, ACTIVE, BEAT, STEP, MISSED, LEAVING, DOC, SEQ, BY
+    = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+
+local function unpacked(line)
+    local s = {}
+    for word in string.gmatch(line, '%S+') do s[#s + 1] = word end
+    for k = 2, 10 do s[k] = tonumber(s[k]) end
+    return s
+end
+
+local function pack(s)
+    local list = { s[1] }
+    for k = 2, 10 do list[k] = int(s[k]) end
+    list[11] = s[11]
+    return table.concat(list, ' ')
+end
 
 local all = redis.call('HGETALL', user)
 local fields, sessions = {}, {}
 
 for i = 1, #all, 2 do
     if string.sub(all[i], 1, 2) == 's:' then
-        local s = {}
-        for word in string.gmatch(all[i + 1], '%S+') do s[#s + 1] = word end
-        for k = 2, 10 do s[k] = tonumber(s[k]) end
-        sessions[string.sub(all[i], 3)] = s
+        sessions[string.sub(all[i], 3)] = unpacked(all[i + 1])
     else
         fields[all[i]] = all[i + 1]
     end
@@ -72,7 +86,7 @@ local distance = (known - tonumber(prior)) % 2^32
 local hears = false
 
 for i = 15, #ARGV, 2 do
-    hears = hears or string.find(ARGV[i], ' [01]$') ~= nil
+    hears = hears or string.find(ARGV[i], ' [014]$') ~= nil
 end
 
 local ahead = known > 0 and (prior == '0' or (distance > 0 and distance < 2^31))
@@ -99,7 +113,10 @@ local function finish(id, reason, sign, because)
     changed = true
     why = reason
     if reason == 'missed' then cause = because or 'unknown' end
-    if reason == 'missed' and id ~= '' then lost = id end
+    if reason == 'missed' and id ~= '' and s then
+        s[LEAVING] = 2
+        lost = id .. ' ' .. pack(s)
+    end
     ended[#ended + 1] = id .. ' ' .. int(sign)
 end
 
@@ -123,21 +140,42 @@ end
 
 local function due(s) return s[LEAVING] == 1 and 'leave' or 'missed' end
 
--- What the node says.  Who heard a session last owns it.
+-- What the node says.  Who heard a session last owns it; the latest beat counts,
+-- whoever heard that.
 
-local mine, mistaken = {}, false
+local mine, behind, returned = {}, false, false
+local before, lost_id = {}, string.match(fields.lost or '', '^%S+')
+
+local function latest(s, cur)
+    if not cur or cur[NODE] == node or cur[BEAT] <= s[BEAT] + SLIGHT then
+        return s
+    end
+    s[BEAT], s[STEP], s[DOC], s[SEQ] = cur[BEAT], cur[STEP], cur[DOC], cur[SEQ]
+    s[BY] = cur[BY] or cur[NODE]
+    if s[LEAVING] == 0 then
+        s[DEADLINE] = math.max(s[DEADLINE], s[SIGN] + misses * s[STEP] + slack)
+    end
+    behind = true
+    return s
+end
 
 for i = 14, #ARGV, 2 do
     local id, f = ARGV[i], words(ARGV[i + 1])
     local cur, sign = sessions[id], now - f[1]
-    local fresh = f[11] == 1
+    local fresh = f[11] == 1 or f[11] == 4
+
+    if f[11] == 4 and cur then
+        before[#before + 1] = id .. ' ' .. pack(cur)
+    elseif f[11] == 4 and id == lost_id then
+        before[#before + 1] = fields.lost
+    end
 
     mine[id] = f[11] ~= 2 or nil
 
     if not mine[id] then
         out = table.concat({ node, int(now), id, int(f[8]), int(f[9]) }, ' ')
     elseif f[11] == 3 then
-        mistaken = mistaken or (cur ~= nil and cur[NODE] == node)
+        behind = behind or (cur ~= nil and cur[NODE] == node)
     elseif not cur and (fresh and is_before_logout(id, f, sign)
                         or not fresh and sign <= gone + SLIGHT)
     then
@@ -145,20 +183,23 @@ for i = 14, #ARGV, 2 do
     elseif cur and cur[NODE] ~= node and cur[SIGN] > sign then
         cur[ACTIVE] = math.max(cur[ACTIVE], now - f[3])
         put[id] = cur
-    elseif f[2] <= 0 then
-        finish(id, f[7] == 1 and 'leave' or 'missed', sign, f[10])
     else
-        local s = { node, now + f[2], sign, now - f[3], now - f[4], f[5], f[6],
-                    f[7], f[8], f[9] }
-        if not cur then
+        local s = latest({ node, now + f[2], sign, now - f[3], now - f[4],
+                           f[5], f[6], f[7], f[8], f[9] }, cur)
+        if cur then
+            s[ACTIVE] = math.max(cur[ACTIVE], s[ACTIVE])
+        elseif s[DEADLINE] > now then
             changed = true
             why = why or ARGV[5]
-        else
-            s[ACTIVE] = math.max(cur[ACTIVE], s[ACTIVE])
+            returned = returned or id == lost_id
         end
         if f[10] ~= '-' then cause = cause or f[10] end
         sessions[id] = s
-        put[id] = s
+        if s[DEADLINE] <= now then
+            finish(id, f[7] == 1 and 'leave' or 'missed', sign, f[10])
+        else
+            put[id] = s
+        end
     end
 end
 
@@ -277,7 +318,7 @@ if what then
 
     if what == 'enter' then
         reason = ARGV[5]
-        if fields.lost and sessions[fields.lost] then
+        if lost_id and sessions[lost_id] then
             reason = 'recovered'
         end
     elseif shown == 'away' and was == 'online' and manual == 'offline' then
@@ -318,12 +359,6 @@ local pairs_ = { 'v', '1', 'user', ARGV[13], 'rev', rev, 'status', shown,
                  'active', fields.active or '0', 'seen', fields.seen or '0',
                  'deadline', int(deadline), 'gone', int(gone) }
 
-local function pack(s)
-    local list = { s[1] }
-    for k = 2, 10 do list[k] = int(s[k]) end
-    return table.concat(list, ' ')
-end
-
 for id, s in pairs(put) do
     if sessions[id] then
         pairs_[#pairs_ + 1] = 's:' .. id
@@ -339,7 +374,7 @@ end
 if lost then
     pairs_[#pairs_ + 1] = 'lost'
     pairs_[#pairs_ + 1] = lost
-elseif what == 'enter' then
+elseif what == 'enter' or returned then
     removed[#removed + 1] = 'lost'
 end
 
@@ -370,9 +405,10 @@ end
 -- The record, as an entry and as an answer.
 
 local ends = #ended > 0 and table.concat(ended, '\n') .. '\n' or ''
-local answer = { int(now), prior, rev, ends }
+local answer = { int(now), prior, rev, table.concat(before, '\n') }
 
-local news_to_it = mistaken or has(LOOK) or has(ALL) or prior ~= base or #ended > 0
+local news_to_it = behind or has(LOOK) or has(ALL) or prior ~= base
+                   or #ended > 0
 
 if what or news_to_it then
     local lines = {}
