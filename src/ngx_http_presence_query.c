@@ -2,6 +2,7 @@
 #include "ngx_http_presence_member.h"
 #include "ngx_http_presence_problem.h"
 #include "ngx_http_presence_sse.h"
+#include "ngx_http_presence_writer.h"
 
 
 #define NGX_HTTP_PRESENCE_QUERY_LIMIT      100
@@ -14,7 +15,7 @@
 
 
 typedef struct {
-    ngx_http_presence_payload_t  *payload;
+    ngx_http_presence_writer_t    w;
     ngx_uint_t                    found;
     ngx_uint_t                    statuses;     /* bits; 0: all */
 } ngx_http_presence_query_page_t;
@@ -32,9 +33,6 @@ static ngx_int_t ngx_http_presence_query_cursor(ngx_http_request_t *r,
 static ngx_int_t ngx_http_presence_query_add(void *data,
     ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user,
     const ngx_str_t *id);
-static void ngx_http_presence_query_release(void *data);
-static ngx_int_t ngx_http_presence_query_send(ngx_http_request_t *r,
-    ngx_http_presence_payload_t *payload);
 
 
 ngx_int_t
@@ -48,6 +46,7 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
     ngx_http_presence_ms_t           now, wall;
     ngx_http_presence_cursor_t       first;
     ngx_http_presence_filter_t       filter;
+    ngx_http_presence_payload_t     *payload;
     ngx_http_presence_query_page_t   page;
 
     ngx_memzero(&page, sizeof(ngx_http_presence_query_page_t));
@@ -60,12 +59,13 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
         return rc;
     }
 
-    page.payload = ngx_http_presence_payload_create(ngx_pagesize);
-    if (page.payload == NULL) {
+    if (ngx_http_presence_writer_begin(&page.w, r, ngx_pagesize) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    page.payload->last = ngx_sprintf(page.payload->last, "{\"members\":[");
+    payload = page.w.payload;
+
+    ngx_http_presence_writer_print(&page.w, "{\"members\":[");
 
     holds = 0;
 
@@ -91,13 +91,12 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
              && holds < NGX_HTTP_PRESENCE_QUERY_HOLDS);
 
     if (rc == NGX_ERROR
-        || ngx_http_presence_payload_reserve(page.payload, 256) != NGX_OK)
+        || ngx_http_presence_payload_reserve(payload, 256) != NGX_OK)
     {
-        ngx_http_presence_payload_release(page.payload);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = page.payload->last;
+    p = payload->last;
 
     if (p[-1] == ',') {
         p--;
@@ -117,9 +116,9 @@ ngx_http_presence_users_handler(ngx_http_request_t *r,
     p = ngx_sprintf(p, ",\"id\":\"");
     p = ngx_http_presence_sse_write_cursor(p, first);
 
-    page.payload->last = ngx_sprintf(p, "\",\"server_time\":%L}", wall);
+    payload->last = ngx_sprintf(p, "\",\"server_time\":%L}", wall);
 
-    return ngx_http_presence_query_send(r, page.payload);
+    return ngx_http_presence_writer_send(&page.w, r, "application/json");
 }
 
 
@@ -327,33 +326,5 @@ ngx_http_presence_query_add(void *data, ngx_http_presence_zone_t *zone,
 
     page->found++;
 
-    return ngx_http_presence_member_add(page->payload, zone, user, id);
-}
-
-
-static void
-ngx_http_presence_query_release(void *data)
-{
-    ngx_http_presence_payload_release(data);
-}
-
-
-static ngx_int_t
-ngx_http_presence_query_send(ngx_http_request_t *r,
-    ngx_http_presence_payload_t *payload)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-
-    if (cln == NULL) {
-        ngx_http_presence_payload_release(payload);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    cln->handler = ngx_http_presence_query_release;
-    cln->data = payload;
-
-    return ngx_http_presence_send_json(r, payload->start,
-                                       ngx_http_presence_payload_len(payload));
+    return ngx_http_presence_member_add(page->w.payload, zone, user, id);
 }
