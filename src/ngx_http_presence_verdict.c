@@ -207,7 +207,7 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
 
     if (other && (session == NULL || session->elsewhere)) {
 
-        /* when that was is known there: of mere beats the others are not told */
+        /* when that was it knows: of mere beats the others are not told */
 
         ngx_http_presence_writer_print(w, "%s%*s hears it and knows of its "
                                        "beats",

@@ -1,6 +1,6 @@
 /*
- * Everybody is sent to Redis and looked at: after it was away, or when something
- * that was said may have been lost.
+ * Everybody is sent to Redis and looked at: after it was away, or when
+ * something that was said may have been lost.
  */
 
 #ifndef _NGX_HTTP_PRESENCE_REDIS_RESYNC_H_INCLUDED_
