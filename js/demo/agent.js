@@ -11,21 +11,40 @@ const user = given.toLowerCase().replace(/[^a-z0-9-]/g, '').slice(0, 32) || know
 sessionStorage.setItem('demo agent', user);
 history.replaceState(null, '', `?agent=${user}`);
 
-// A network that can be cut: all of the client's ways out lead through here.
+// What the client has of the browser, and what can be done to it: a network
+// that can be cut, timers that are held back, a clock that stands still.
 
 let cut = false;
 /** What happens to beats for a while: one of TROUBLES, or null. */
 let trouble = null;
 /** The last answer to a beat, as a cache has it. */
 let answer = '{}';
+/** Does the next beat say no more than it must? */
+let mute = false;
+/** Time for which the monotonic clock stood still, ms. */
+let stood = 0;
+/** Is the page taken for hidden, and what is held back of it? */
+let hidden = false;
+let held = [];
 /** Since when no activity is counted, or null. */
 let pretend = null;
 const sources = new Set();
 
+const holds = (fn) => fn && ((...args) => (trouble === 'throttled' ? held.push(() => fn(...args)) : fn(...args)));
+
+class Events extends EventSource {
+  addEventListener(type, fn) { super.addEventListener(type, holds(fn)); }
+}
+
 const env = {
   fetch(url, init) {
     if (cut) return Promise.reject(new TypeError('The network is cut'));
-    if (trouble && init.body) return TROUBLES[trouble](init);
+    if (trouble && init.body && TROUBLES[trouble]) return TROUBLES[trouble](init);
+    if (mute && init.body) {
+      const { session, active_ms_ago } = JSON.parse(init.body);
+      init = { ...init, body: JSON.stringify({ session, active_ms_ago }) };
+      mute = false;
+    }
     if (pretend !== null && init.body) {
       const body = JSON.parse(init.body);
       if ('active_ms_ago' in body) body.active_ms_ago = Math.max(body.active_ms_ago, Math.round(performance.now() - pretend));
@@ -38,10 +57,22 @@ const env = {
   EventSource: function Source(url, init) {
     const source = cut
       ? Object.assign(new EventTarget(), { readyState: 0, close() { this.readyState = 2; } })
-      : new EventSource(url, init);
+      : new Events(url, init);
     sources.add(source);
     return source;
   },
+  Worker: class extends Worker {
+    set onmessage(fn) { super.onmessage = holds(fn); }
+  },
+  setTimeout: (fn, ms) => setTimeout(holds(fn), ms),
+  mono: () => performance.now() - stood,
+  document: new Proxy(document, {
+    get(page, name) {
+      if (name === 'visibilityState' && hidden) return 'hidden';
+      const value = page[name];
+      return typeof value === 'function' ? value.bind(page) : value;
+    },
+  }),
 };
 
 const TROUBLES = {
@@ -50,6 +81,7 @@ const TROUBLES = {
   server: ({ signal }) => fetch('/refused/503', { signal }),
   flood: ({ signal }) => fetch('/refused/429', { signal }),
 };
+TROUBLES.unknown = TROUBLES.lost;
 
 // The beat comes first: a reload must be over before the grace is.
 
@@ -120,7 +152,18 @@ toggle('idle', (on) => {
   said(on ? `Nothing that you do here is counted: away in ${duration(presence.reply?.idle_ms ?? 0)}.` : 'You are counted again.');
 });
 
+// A hidden page may be silent for as long as max_interval of nginx.conf.in.
+
 const TROUBLE = 12000;
+const HIDDEN = 25000;
+
+const SAYS = {
+  frozen: 'This page hangs for twelve seconds.',
+  slept: 'This page hangs for twelve seconds, and its clock with it.',
+  throttled: 'For 25 seconds this page takes itself for hidden, and no timer fires.',
+};
+
+const turned = () => document.dispatchEvent(new Event('visibilitychange'));
 
 $('trouble').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -132,15 +175,33 @@ $('trouble').addEventListener('submit', (event) => {
     said('The trouble is over: see the trace.');
   };
   $('go').disabled = true;
-  said(kind === 'frozen' ? 'This page hangs for twelve seconds.' : 'No beat gets through for twelve seconds.');
+  said(SAYS[kind] ?? 'No beat gets through for twelve seconds.');
   // what was said is drawn first
-  if (kind === 'frozen') setTimeout(() => {
+  if (kind === 'frozen' || kind === 'slept') setTimeout(() => {
     while (performance.now() < end);
+    if (kind === 'slept') stood += TROUBLE;
     over();
   }, 200);
-  else {
+  else if (kind === 'throttled') {
     trouble = kind;
-    setTimeout(over, TROUBLE);
+    hidden = true;
+    turned();
+    setTimeout(() => {
+      over();
+      const late = held;
+      held = [];
+      late.forEach((fn) => fn());
+      setTimeout(() => {
+        hidden = false;
+        turned();
+      }, 1000);
+    }, HIDDEN);
+  } else {
+    trouble = kind;
+    setTimeout(() => {
+      mute = kind === 'unknown';
+      over();
+    }, TROUBLE);
   }
 });
 

@@ -60,6 +60,7 @@ function open() {
   document.title = `${nameOf(user)} – trace`;
   put($('name'), nameOf(user));
   $('avatar').replaceChildren(avatar(user, true));
+  put($('command'), `curl -s '${location.origin}${address('&format=text')}'`);
   mark('connecting');
   tell();
   if (follows) follow();
@@ -147,7 +148,7 @@ function tell() {
 const lastSession = () => trace.sessions.filter(({ session }) => session !== null)
   .sort((a, b) => b.last_seen - a.last_seen)[0];
 
-const seconds = (ms) => (ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : duration(ms));
+const seconds = (ms) => (ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : duration(ms + 500));
 const many = (n) => (n >= 7 ? '7 or more' : n);
 
 function row(beat) {

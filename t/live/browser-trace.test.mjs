@@ -106,7 +106,8 @@ visit('the trace: beats come live, a silence is missed, and its cause told',
 visit('the trace: the causes that the demo can bring about',
   async ({ person }) => {
     const people = { network: 'anna', lost: 'ben', server: 'chiara',
-      flood: 'deniz', frozen: 'emil' };
+      flood: 'deniz', frozen: 'emil', slept: 'farah', throttled: 'grace',
+      unknown: 'hugo' };
 
     await Promise.all(Object.entries(people).map(async ([cause, user]) => {
       const open = await person();
@@ -139,6 +140,14 @@ visit('the trace: its ways in, and a server that goes', async ({ open, stop }) =
     dashboard.click('#why')]);
 
   await words(page, /^Ben Okafor is online since /);
+
+  /* what the runbook asks, and the state of it all, which needs no script */
+  const [, asked] = /'(.+)'/.exec(await page.textContent('#command'));
+  const [status] = await Promise.all([page.context().waitForEvent('page'),
+    page.click('nav >> text=Status')]);
+
+  assert.match(await (await fetch(asked)).text(), /^"ben" online since /);
+  await status.getByRole('heading', { name: 'agents', exact: true }).waitFor();
   stop();
   await page.getByText('Reconnecting').waitFor({ timeout: SOON });
 });
