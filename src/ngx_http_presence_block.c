@@ -1,6 +1,6 @@
 #include "ngx_http_presence_block.h"
 #include "ngx_http_presence_journal.h"
-#include "ngx_http_presence_redis.h"
+#include "ngx_http_presence_redis_conf.h"
 
 
 #define NGX_HTTP_PRESENCE_SECOND  1000
@@ -286,7 +286,7 @@ ngx_http_presence_block_line(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rv = ngx_http_presence_redis_line(cf, block->zone, &done);
+    rv = ngx_http_presence_redis_conf_line(cf, block->zone, &done);
 
     if (done) {
         return rv;
@@ -457,9 +457,9 @@ ngx_http_presence_block_end(ngx_conf_t *cf, ngx_http_presence_block_t *block)
         policy->max_interval = policy->interval;
     }
 
-    return ngx_http_presence_redis_apply(cf, zone, block->redis_timeout,
-                                         block->redis_connect_timeout,
-                                         block->redis_stream_length);
+    return ngx_http_presence_redis_conf_apply(cf, zone, block->redis_timeout,
+                                              block->redis_connect_timeout,
+                                              block->redis_stream_length);
 }
 
 

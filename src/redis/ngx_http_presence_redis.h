@@ -98,8 +98,8 @@ struct ngx_http_presence_redis_s {
     /* configuration */
     ngx_http_presence_redis_url_t     url;
     ngx_str_t                         name;     /* url without the password */
-    ngx_addr_t                       *addrs;    /* of Sentinels, maybe */
-    ngx_uint_t                        naddrs;
+    ngx_http_presence_redis_server_t  *servers;     /* Sentinels, maybe */
+    ngx_uint_t                        nservers;
     ngx_http_presence_redis_url_t     sentinel_login;
     ngx_str_t                         sentinel_user;
     ngx_str_t                         sentinel_password_file;
@@ -118,6 +118,7 @@ struct ngx_http_presence_redis_s {
     ngx_uint_t                        stream_length;
 
     /* of this worker */
+    ngx_resolver_t                   *resolver;     /* NULL: there is none */
     ngx_http_presence_redis_sentinel_t  *sentinel;
     ngx_http_presence_redis_cluster_t  *cluster;    /* NULL: there is none */
     uint8_t                           has[NGX_HTTP_PRESENCE_REDIS_SHARDS];
@@ -139,18 +140,6 @@ struct ngx_http_presence_redis_s {
     unsigned                          overflow:1;   /* not told the zone yet */
 };
 
-
-/*
- * A line of "presence_zone": NGX_CONF_OK, or an error that was told, or NULL
- * data in *done: it is none of Redis'.
- */
-char *ngx_http_presence_redis_line(ngx_conf_t *cf,
-    ngx_http_presence_zone_t *zone, ngx_uint_t *done);
-
-/* at the end of the block */
-char *ngx_http_presence_redis_apply(ngx_conf_t *cf,
-    ngx_http_presence_zone_t *zone, ngx_msec_t timeout,
-    ngx_msec_t connect_timeout, ngx_uint_t stream_length);
 
 /* memory of Redis' in the zone; NGX_ERROR: there is none */
 ngx_int_t ngx_http_presence_redis_init_locked(ngx_http_presence_zone_t *zone);

@@ -1,6 +1,7 @@
 #include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_mirror.h"
+#include "ngx_http_presence_redis_name.h"
 #include "ngx_http_presence_roster.h"
 
 
@@ -40,6 +41,7 @@ static ngx_http_presence_redis_t *ngx_http_presence_redis_cluster_part(
     ngx_http_presence_redis_cluster_t *cluster,
     const ngx_http_presence_redis_place_t *place);
 static ngx_int_t ngx_http_presence_redis_cluster_name(
+    ngx_http_presence_redis_cluster_t *cluster,
     ngx_http_presence_redis_part_t *part,
     const ngx_http_presence_redis_place_t *place);
 static void ngx_http_presence_redis_cluster_torn(
@@ -64,19 +66,19 @@ ngx_http_presence_redis_cluster_init_worker(ngx_http_presence_redis_t *redis,
         return NGX_ERROR;
     }
 
-    cluster->given = redis->naddrs;
-    cluster->addrs = ngx_palloc(cycle->pool,
-                                (redis->naddrs
-                                 + NGX_HTTP_PRESENCE_REDIS_SHARDS)
-                                * sizeof(ngx_addr_t));
-    if (cluster->addrs == NULL) {
+    cluster->given = redis->nservers;
+    cluster->servers = ngx_palloc(cycle->pool,
+                                  (redis->nservers
+                                   + NGX_HTTP_PRESENCE_REDIS_SHARDS)
+                                  * sizeof(ngx_http_presence_redis_server_t));
+    if (cluster->servers == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(cluster->addrs, redis->addrs,
-               redis->naddrs * sizeof(ngx_addr_t));
+    ngx_memcpy(cluster->servers, redis->servers,
+               redis->nservers * sizeof(ngx_http_presence_redis_server_t));
 
-    redis->addrs = cluster->addrs;
+    redis->servers = cluster->servers;
 
     key = ngx_palloc(cycle->pool, ngx_http_presence_redis_max_key(redis));
     if (key == NULL) {
@@ -253,19 +255,7 @@ ngx_http_presence_redis_cluster_lost(ngx_http_presence_redis_t *redis)
 static void
 ngx_http_presence_redis_cluster_ready(ngx_http_presence_redis_link_t *link)
 {
-    u_char                             *p;
-    ngx_addr_t                         *addr;
-    ngx_http_presence_redis_cluster_t  *cluster;
-
-    cluster = link->redis->cluster;
-
-    addr = &cluster->addrs[link->turn % link->naddrs];
-
-    p = cluster->host + ngx_sock_ntop(addr->sockaddr, addr->socklen,
-                                      cluster->host, NGX_SOCKADDR_STRLEN, 0);
-    *p = '\0';
-
-    ngx_http_presence_redis_cluster_ask(cluster);
+    ngx_http_presence_redis_cluster_ask(link->redis->cluster);
 }
 
 
@@ -391,7 +381,7 @@ ngx_http_presence_redis_cluster_told(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    n = ngx_http_presence_redis_slots_read(reply, (char *) cluster->host,
+    n = ngx_http_presence_redis_slots_read(reply, link->host,
                                            cluster->slots,
                                            NGX_HTTP_PRESENCE_REDIS_SHARDS,
                                            places, of);
@@ -405,13 +395,13 @@ ngx_http_presence_redis_cluster_told(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    link->naddrs = cluster->given;
+    link->nservers = cluster->given;
 
     for (i = 0; i < (ngx_uint_t) n; i++) {
         parts[i] = ngx_http_presence_redis_cluster_part(cluster, &places[i]);
 
         if (parts[i]) {
-            cluster->addrs[link->naddrs++] = parts[i]->addrs[0];
+            cluster->servers[link->nservers++] = parts[i]->servers[0];
         }
     }
 
@@ -530,13 +520,14 @@ ngx_http_presence_redis_cluster_part(
         }
     }
 
-    if (ngx_http_presence_redis_cluster_name(&probe, place) != NGX_OK) {
+    if (ngx_http_presence_redis_cluster_name(cluster, &probe, place)
+        != NGX_OK) {
         return NULL;
     }
 
     if (unused) {
         part = unused;
-        (void) ngx_http_presence_redis_cluster_name(part, place);
+        (void) ngx_http_presence_redis_cluster_name(cluster, part, place);
         goto found;
     }
 
@@ -556,11 +547,11 @@ ngx_http_presence_redis_cluster_part(
     ngx_memzero(redis->has, sizeof(redis->has));
     ngx_memzero(&redis->counters, sizeof(redis->counters));
     redis->overflow = 0;
-    redis->addrs = &part->addr;
-    redis->naddrs = 1;
+    redis->servers = &part->server;
+    redis->nservers = 1;
     redis->url.db = 0;
 
-    (void) ngx_http_presence_redis_cluster_name(part, place);
+    (void) ngx_http_presence_redis_cluster_name(cluster, part, place);
 
     /* the second one has it connect as well */
 
@@ -587,64 +578,46 @@ found:
 }
 
 
-/* names of hosts are not resolved: a worker would have to wait */
+/* NGX_ERROR: it has a name, and there is nobody to resolve that */
 
 static ngx_int_t
-ngx_http_presence_redis_cluster_name(ngx_http_presence_redis_part_t *part,
+ngx_http_presence_redis_cluster_name(ngx_http_presence_redis_cluster_t *cluster,
+    ngx_http_presence_redis_part_t *part,
     const ngx_http_presence_redis_place_t *place)
 {
-    size_t                len;
-    u_char               *host;
-    ngx_addr_t           *addr;
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
+    ngx_str_t   host;
+    ngx_str_t  *name;
 
-    addr = &part->addr;
-    host = (u_char *) place->host;
-    len = ngx_strlen(place->host);
-
-    ngx_memzero(&part->sockaddr, sizeof(ngx_sockaddr_t));
-
-    addr->sockaddr = &part->sockaddr.sockaddr;
-    addr->name.data = part->name;
-
-    sin = &part->sockaddr.sockaddr_in;
-    sin->sin_addr.s_addr = ngx_inet_addr(host, len);
-
-    if (sin->sin_addr.s_addr != INADDR_NONE) {
-        sin->sin_family = AF_INET;
-        addr->socklen = sizeof(struct sockaddr_in);
-        addr->name.len = ngx_sprintf(part->name, "%s:%ud", host, place->port)
-                         - part->name;
-        goto done;
+    if (!ngx_http_presence_redis_name_is_address((u_char *) place->host,
+                                                 ngx_strlen(place->host))
+        && cluster->front->resolver == NULL)
+    {
+        return NGX_ERROR;
     }
-
-#if (NGX_HAVE_INET6)
-
-    ngx_memzero(&part->sockaddr, sizeof(ngx_sockaddr_t));
-
-    sin6 = &part->sockaddr.sockaddr_in6;
-
-    if (ngx_inet6_addr(host, len, sin6->sin6_addr.s6_addr) == NGX_OK) {
-        sin6->sin6_family = AF_INET6;
-        addr->socklen = sizeof(struct sockaddr_in6);
-        addr->name.len = ngx_sprintf(part->name, "[%s]:%ud", host, place->port)
-                         - part->name;
-        goto done;
-    }
-
-#endif
-
-    return NGX_ERROR;
-
-done:
-
-    ngx_inet_set_port(addr->sockaddr, (in_port_t) place->port);
 
     part->place = *place;
-    part->redis.name = addr->name;
+
+    host.data = (u_char *) part->place.host;
+    host.len = ngx_strlen(part->place.host);
+
+    ngx_memzero(&part->server, sizeof(ngx_http_presence_redis_server_t));
+
+    part->server.port = (in_port_t) place->port;
+
+    if (ngx_http_presence_redis_name_is_address(host.data, host.len)) {
+        part->server.address = host;
+
+    } else {
+        part->server.name = host;
+    }
+
+    name = &part->redis.name;
+
+    name->data = part->name;
+    name->len = ngx_sprintf(part->name,
+                            ngx_strchr(host.data, ':') ? "[%V]:%ud" : "%V:%ud",
+                            &host, place->port)
+                - part->name;
 
     return NGX_OK;
 }

@@ -16,8 +16,7 @@
 typedef struct {
     ngx_http_presence_redis_t         redis;    /* the first */
     ngx_http_presence_redis_place_t   place;
-    ngx_addr_t                        addr;
-    ngx_sockaddr_t                    sockaddr;
+    ngx_http_presence_redis_server_t  server;
     ngx_msec_t                        used;     /* the last time it was named */
     u_char                            name[sizeof("[]:65535") + 255];
 } ngx_http_presence_redis_part_t;
@@ -41,8 +40,7 @@ struct ngx_http_presence_redis_cluster_s {
 
     /* any server of the cluster, which is asked for the masters */
     ngx_http_presence_redis_link_t    link;
-    u_char                            host[NGX_SOCKADDR_STRLEN + 1];
-    ngx_addr_t                       *addrs;    /* those given, and masters */
+    ngx_http_presence_redis_server_t  *servers;     /* given, and masters */
     ngx_uint_t                        given;
     ngx_http_presence_redis_call_t    call;
     ngx_msec_t                        next;

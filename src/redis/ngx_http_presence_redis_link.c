@@ -1,6 +1,7 @@
 #include "ngx_http_presence_redis.h"
-#include "ngx_http_presence_redis_reader.h"
+#include "ngx_http_presence_redis_name.h"
 #include "ngx_http_presence_redis_sentinel.h"
+#include "ngx_http_presence_redis_socket.h"
 #include "ngx_http_presence_redis_tls.h"
 
 
@@ -10,21 +11,11 @@
 #define NGX_HTTP_PRESENCE_REDIS_RETRY_LEAST  200
 
 
+static void ngx_http_presence_redis_link_go(
+    ngx_http_presence_redis_link_t *link,
+    const ngx_http_presence_redis_server_t *server);
 static void ngx_http_presence_redis_link_use(
     ngx_http_presence_redis_link_t *link, redisAsyncContext *ac);
-static ngx_int_t ngx_http_presence_redis_link_attach(
-    ngx_http_presence_redis_link_t *link, redisAsyncContext *ac);
-static void ngx_http_presence_redis_link_read(ngx_event_t *rev);
-static void ngx_http_presence_redis_link_write(ngx_event_t *wev);
-static void ngx_http_presence_redis_link_add_read(void *data);
-static void ngx_http_presence_redis_link_del_read(void *data);
-static void ngx_http_presence_redis_link_add_write(void *data);
-static void ngx_http_presence_redis_link_del_write(void *data);
-static void ngx_http_presence_redis_link_cleanup(void *data);
-static void ngx_http_presence_redis_link_connected(
-    const redisAsyncContext *ac, int status);
-static void ngx_http_presence_redis_link_disconnected(
-    const redisAsyncContext *ac, int status);
 static void ngx_http_presence_redis_link_greet(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_link_greeted(redisAsyncContext *ac,
@@ -48,8 +39,8 @@ ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
 
     link->redis = redis;
     link->url = &redis->url;
-    link->addrs = redis->addrs;
-    link->naddrs = redis->naddrs;
+    link->servers = redis->servers;
+    link->nservers = redis->nservers;
     link->patience = patience;
     link->ready = ready;
     link->down = down;
@@ -84,16 +75,6 @@ ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
 
 
 void
-ngx_http_presence_redis_link_aim(ngx_http_presence_redis_link_t *link,
-    const ngx_addr_t *addrs, ngx_uint_t naddrs)
-{
-    link->addrs = addrs;
-    link->naddrs = naddrs;
-    link->turn = 0;
-}
-
-
-void
 ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link)
 {
     link->closed = 0;
@@ -105,13 +86,11 @@ ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link)
 void
 ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
 {
-    u_char            *p;
-    const ngx_addr_t  *addr;
-
     link->closed = 0;
 
     if (link->ac || link->retry.timer_set || ngx_exiting
-        || link->state == NGX_HTTP_PRESENCE_REDIS_FINDING)
+        || link->state == NGX_HTTP_PRESENCE_REDIS_FINDING
+        || link->state == NGX_HTTP_PRESENCE_REDIS_NAMING)
     {
         return;
     }
@@ -129,30 +108,45 @@ ngx_http_presence_redis_link_open(ngx_http_presence_redis_link_t *link)
         return;
     }
 
-    /* all addresses, one after the other */
+    /* all of them, one after the other */
 
-    addr = &link->addrs[link->turn % link->naddrs];
-
-    p = (u_char *) link->host;
-    p += ngx_sock_ntop(addr->sockaddr, addr->socklen, p, NGX_SOCKADDR_STRLEN,
-                       0);
-    *p = '\0';
-
-    ngx_http_presence_redis_link_use(link,
-                         redisAsyncConnect(link->host,
-                                           ngx_inet_get_port(addr->sockaddr)));
+    ngx_http_presence_redis_link_go(link,
+                                    &link->servers[link->turn
+                                                   % link->nservers]);
 }
 
 
 void
 ngx_http_presence_redis_link_found(ngx_http_presence_redis_link_t *link,
-    const char *host, in_port_t port)
+    const ngx_http_presence_redis_server_t *server)
 {
     if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
-        ngx_cpystrn((u_char *) link->host, (u_char *) host,
-                    sizeof(link->host));
-        ngx_http_presence_redis_link_use(link, redisAsyncConnect(host, port));
+        ngx_http_presence_redis_link_go(link, server);
     }
+}
+
+
+void
+ngx_http_presence_redis_link_named(ngx_http_presence_redis_link_t *link,
+    const char *address, const char *why)
+{
+    if (link->state != NGX_HTTP_PRESENCE_REDIS_NAMING) {
+        return;
+    }
+
+    if (address) {
+        ngx_cpystrn((u_char *) link->address, (u_char *) address,
+                    sizeof(link->address));
+
+    } else if (link->address[0] == '\0') {
+        ngx_http_presence_redis_link_failed(link, why);
+        return;
+    }
+
+    /* else the one of the start may still be right */
+
+    ngx_http_presence_redis_link_use(link, redisAsyncConnect(link->address,
+                                                             link->port));
 }
 
 
@@ -170,16 +164,19 @@ void
 ngx_http_presence_redis_link_moved(ngx_http_presence_redis_link_t *link,
     const char *why)
 {
-    if (link->ac) {
-        ngx_http_presence_redis_link_drop(link, why);
-        return;
-    }
-
     /* there is no more to wait for */
 
-    if (link->retry.timer_set) {
+    link->attempts = 0;
+
+    if (link->ac) {
+        ngx_http_presence_redis_link_drop(link, why);
+
+    } else if (link->state == NGX_HTTP_PRESENCE_REDIS_NAMING) {
+        ngx_http_presence_redis_name_forget(link);
+        ngx_http_presence_redis_link_failed(link, why);
+
+    } else if (link->retry.timer_set) {
         ngx_del_timer(&link->retry);
-        link->attempts = 0;
         ngx_http_presence_redis_link_open(link);
     }
 }
@@ -198,7 +195,11 @@ ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link)
         ngx_delete_posted_event(&link->drop);
     }
 
-    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
+    ngx_http_presence_redis_name_forget(link);
+
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING
+        || link->state == NGX_HTTP_PRESENCE_REDIS_NAMING)
+    {
         link->state = NGX_HTTP_PRESENCE_REDIS_DOWN;
         ngx_del_timer(&link->timer);
     }
@@ -298,6 +299,65 @@ ngx_http_presence_redis_error(const redisReply *reply)
 }
 
 
+void
+ngx_http_presence_redis_link_connected(ngx_http_presence_redis_link_t *link)
+{
+    if (link->url->tls
+        && ngx_http_presence_redis_tls_start(link, link->host) != NGX_OK)
+    {
+        ngx_http_presence_redis_link_drop(link, link->why[0]
+                                                ? link->why
+                                                : "TLS cannot begin");
+        return;
+    }
+
+    ngx_http_presence_redis_link_greet(link);
+}
+
+
+void
+ngx_http_presence_redis_link_lost(ngx_http_presence_redis_link_t *link)
+{
+    ngx_http_presence_redis_link_failed(link, link->why);
+}
+
+
+/* to a server by its name, if there is one who can say where that is now */
+
+static void
+ngx_http_presence_redis_link_go(ngx_http_presence_redis_link_t *link,
+    const ngx_http_presence_redis_server_t *server)
+{
+    ngx_str_t         host;
+    const ngx_str_t  *known;
+
+    known = server->name.len ? &server->name : &server->address;
+
+    host.data = (u_char *) link->host;
+    host.len = ngx_min(known->len, sizeof(link->host) - 1);
+
+    ngx_cpystrn(host.data, known->data, host.len + 1);
+
+    ngx_cpystrn((u_char *) link->address, server->address.data,
+                ngx_min(server->address.len + 1, sizeof(link->address)));
+
+    link->port = server->port;
+
+    if (server->name.len == 0 || link->redis->resolver == NULL) {
+        ngx_http_presence_redis_link_use(link,
+                                         redisAsyncConnect(link->address,
+                                                           link->port));
+        return;
+    }
+
+    link->state = NGX_HTTP_PRESENCE_REDIS_NAMING;
+
+    ngx_add_timer(&link->timer, link->redis->connect_timeout);
+
+    ngx_http_presence_redis_name_resolve(link, &host);
+}
+
+
 /* a context that begins to connect, or cannot */
 
 static void
@@ -315,7 +375,7 @@ ngx_http_presence_redis_link_use(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (ngx_http_presence_redis_link_attach(link, ac) != NGX_OK) {
+    if (ngx_http_presence_redis_socket_attach(link, ac) != NGX_OK) {
         redisAsyncFree(ac);
         ngx_http_presence_redis_link_failed(link, "no connection is free");
         return;
@@ -325,237 +385,6 @@ ngx_http_presence_redis_link_use(ngx_http_presence_redis_link_t *link,
     link->why[0] = '\0';
 
     ngx_add_timer(&link->timer, link->redis->connect_timeout);
-
-    redisAsyncSetConnectCallback(ac, ngx_http_presence_redis_link_connected);
-    redisAsyncSetDisconnectCallback(ac,
-                                   ngx_http_presence_redis_link_disconnected);
-}
-
-
-static ngx_int_t
-ngx_http_presence_redis_link_attach(ngx_http_presence_redis_link_t *link,
-    redisAsyncContext *ac)
-{
-    ngx_connection_t  *c;
-
-    c = ngx_get_connection(ac->c.fd, link->timer.log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = link;
-    c->log = link->timer.log;
-    c->read->log = c->log;
-    c->write->log = c->log;
-    c->read->handler = ngx_http_presence_redis_link_read;
-    c->write->handler = ngx_http_presence_redis_link_write;
-
-    /* when the worker quits nginx calls the handler of what is idle */
-
-    c->idle = 1;
-
-    link->c = c;
-    link->ac = ac;
-    link->waiting = 0;
-
-    ac->data = link;
-    ac->ev.data = link;
-    ac->ev.addRead = ngx_http_presence_redis_link_add_read;
-    ac->ev.delRead = ngx_http_presence_redis_link_del_read;
-    ac->ev.addWrite = ngx_http_presence_redis_link_add_write;
-    ac->ev.delWrite = ngx_http_presence_redis_link_del_write;
-    ac->ev.cleanup = ngx_http_presence_redis_link_cleanup;
-
-    ngx_http_presence_redis_reader_guard(ac);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_presence_redis_link_read(ngx_event_t *rev)
-{
-    ngx_connection_t                *c;
-    ngx_http_presence_redis_link_t  *link;
-
-    c = rev->data;
-    link = c->data;
-
-    if (c->close) {
-        ngx_http_presence_redis_link_close(link);
-        return;
-    }
-
-    if (link->ssl) {
-        ngx_http_presence_redis_tls_clear();
-    }
-
-    /* the connection may be gone after this */
-
-    redisAsyncHandleRead(link->ac);
-}
-
-
-static void
-ngx_http_presence_redis_link_write(ngx_event_t *wev)
-{
-    ngx_connection_t                *c;
-    ngx_http_presence_redis_link_t  *link;
-
-    c = wev->data;
-    link = c->data;
-
-    if (link->ssl) {
-        ngx_http_presence_redis_tls_clear();
-    }
-
-    redisAsyncHandleWrite(link->ac);
-}
-
-
-/* level-triggered, for hiredis reads 16 KB of what there is, and once */
-
-static void
-ngx_http_presence_redis_link_add_read(void *data)
-{
-    ngx_http_presence_redis_link_t *link = data;
-
-    if (!link->c->read->active
-        && ngx_add_event(link->c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
-           != NGX_OK)
-    {
-        ngx_http_presence_redis_link_drop(link, "its events cannot be had");
-    }
-}
-
-
-static void
-ngx_http_presence_redis_link_del_read(void *data)
-{
-    ngx_http_presence_redis_link_t *link = data;
-
-    if (link->c->read->active) {
-        (void) ngx_del_event(link->c->read, NGX_READ_EVENT, 0);
-    }
-}
-
-
-static void
-ngx_http_presence_redis_link_add_write(void *data)
-{
-    ngx_http_presence_redis_link_t *link = data;
-
-    if (!link->c->write->active
-        && ngx_add_event(link->c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT)
-           != NGX_OK)
-    {
-        ngx_http_presence_redis_link_drop(link, "its events cannot be had");
-    }
-}
-
-
-static void
-ngx_http_presence_redis_link_del_write(void *data)
-{
-    ngx_http_presence_redis_link_t *link = data;
-
-    if (link->c->write->active) {
-        (void) ngx_del_event(link->c->write, NGX_WRITE_EVENT, 0);
-    }
-}
-
-
-/* hiredis is about to free the context, and closes the socket itself */
-
-static void
-ngx_http_presence_redis_link_cleanup(void *data)
-{
-    ngx_http_presence_redis_link_t *link = data;
-
-    ngx_connection_t  *c;
-
-    c = link->c;
-
-    ngx_http_presence_redis_link_del_read(link);
-    ngx_http_presence_redis_link_del_write(link);
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    c->fd = (ngx_socket_t) -1;
-    ngx_free_connection(c);
-
-    if (link->timer.timer_set) {
-        ngx_del_timer(&link->timer);
-    }
-
-    if (link->ssl) {
-        if (link->why[0] == '\0') {
-            ngx_http_presence_redis_tls_why(link, link->why,
-                                            sizeof(link->why));
-        }
-
-        ngx_http_presence_redis_tls_clear();
-    }
-
-    if (link->why[0] == '\0') {
-        ngx_cpystrn((u_char *) link->why,
-                    (u_char *) (link->ac->errstr && link->ac->errstr[0]
-                                ? link->ac->errstr
-                                : "the connection was closed"),
-                    sizeof(link->why));
-    }
-
-    link->c = NULL;
-    link->ac = NULL;
-    link->ssl = NULL;
-
-    ngx_http_presence_redis_link_failed(link, link->why);
-}
-
-
-static void
-ngx_http_presence_redis_link_connected(const redisAsyncContext *ac,
-    int status)
-{
-    ngx_http_presence_redis_link_t  *link;
-
-    /* after a failure hiredis frees the context by itself */
-
-    if (status != REDIS_OK) {
-        return;
-    }
-
-    link = ac->data;
-
-    /* of those that Sentinel knows there are only addresses */
-
-    if (link->url->tls
-        && ngx_http_presence_redis_tls_start(link,
-                                             link->url->host[0]
-                                             ? link->url->host : link->host)
-           != NGX_OK)
-    {
-        ngx_http_presence_redis_link_drop(link, link->why[0]
-                                                ? link->why
-                                                : "TLS cannot begin");
-        return;
-    }
-
-    ngx_http_presence_redis_link_greet(link);
-}
-
-
-static void
-ngx_http_presence_redis_link_disconnected(const redisAsyncContext *ac,
-    int status)
-{
-    /* the cleanup, which comes for failed connects as well, has seen to it */
 }
 
 
@@ -744,6 +573,14 @@ ngx_http_presence_redis_link_timer_handler(ngx_event_t *ev)
     if (link->state == NGX_HTTP_PRESENCE_REDIS_FINDING) {
         ngx_http_presence_redis_link_failed(link,
                                             "no Sentinel has answered in time");
+        return;
+    }
+
+    if (link->state == NGX_HTTP_PRESENCE_REDIS_NAMING) {
+        ngx_http_presence_redis_name_forget(link);
+        ngx_http_presence_redis_link_named(link, NULL,
+                                           "the resolver has not answered in "
+                                           "time");
         return;
     }
 

@@ -1,8 +1,7 @@
 /*
- * One connection to Redis, on nginx' event loop: connects, logs in, chooses
- * the database, and connects again when it is lost.  It is told a few
- * addresses, or whom to ask for one.  With its neighbours the only part that
- * knows hiredis.
+ * One connection to Redis: connects, logs in, chooses the database, and
+ * connects again when it is lost.  It is told a few servers, or whom to ask
+ * for one.  With its neighbours the only part that knows hiredis.
  */
 
 #ifndef _NGX_HTTP_PRESENCE_REDIS_LINK_H_INCLUDED_
@@ -16,10 +15,22 @@
 #include "ngx_http_presence_redis_url.h"
 
 
+/* bytes of a host, with the zero at its end */
+#define NGX_HTTP_PRESENCE_REDIS_MAX_HOST  256
+
+
 typedef struct ngx_http_presence_redis_link_s  ngx_http_presence_redis_link_t;
 typedef struct ngx_http_presence_redis_call_s  ngx_http_presence_redis_call_t;
 typedef struct ngx_http_presence_redis_sentinel_s
     ngx_http_presence_redis_sentinel_t;
+
+
+/* where one is; strings need not end with a zero */
+typedef struct {
+    ngx_str_t                          name;        /* empty: it has none */
+    ngx_str_t                          address;     /* empty: not known */
+    in_port_t                          port;
+} ngx_http_presence_redis_server_t;
 
 
 /*
@@ -41,6 +52,7 @@ struct ngx_http_presence_redis_call_s {
 typedef enum {
     NGX_HTTP_PRESENCE_REDIS_DOWN = 0,
     NGX_HTTP_PRESENCE_REDIS_FINDING,        /* Sentinel is asked where to */
+    NGX_HTTP_PRESENCE_REDIS_NAMING,         /* the resolver is asked */
     NGX_HTTP_PRESENCE_REDIS_CONNECTING,
     NGX_HTTP_PRESENCE_REDIS_GREETING,
     NGX_HTTP_PRESENCE_REDIS_READY
@@ -60,12 +72,17 @@ struct ngx_http_presence_redis_link_s {
     ngx_http_presence_redis_t         *redis;
     ngx_http_presence_redis_state_e    state;
 
-    /* how to log in, the addresses, or a socket's path in the URL */
+    /* how to log in, the servers, or a socket's path in the URL */
     const ngx_http_presence_redis_url_t  *url;
-    const ngx_addr_t                  *addrs;
-    ngx_uint_t                         naddrs;
-    ngx_uint_t                         turn;        /* of the addresses */
-    char                               host[NGX_SOCKADDR_STRLEN + 1];
+    const ngx_http_presence_redis_server_t  *servers;
+    ngx_uint_t                         nservers;
+    ngx_uint_t                         turn;        /* of the servers */
+
+    /* of the server: its name or else its address, and the last one known */
+    char                               host[NGX_HTTP_PRESENCE_REDIS_MAX_HOST];
+    char                               address[NGX_SOCKADDR_STRLEN + 1];
+    in_port_t                          port;
+    ngx_resolver_ctx_t                *resolving;
 
     /* who is asked for the address instead, and of what else it is */
     ngx_http_presence_redis_sentinel_t  *sentinel;
@@ -100,10 +117,6 @@ void ngx_http_presence_redis_link_init(ngx_http_presence_redis_link_t *link,
     void (*ready)(ngx_http_presence_redis_link_t *link),
     void (*down)(ngx_http_presence_redis_link_t *link), ngx_log_t *log);
 
-/* from the next time on one of these addresses, in turn */
-void ngx_http_presence_redis_link_aim(ngx_http_presence_redis_link_t *link,
-    const ngx_addr_t *addrs, ngx_uint_t naddrs);
-
 /* from where the time may be an old one: when the event loop runs */
 void ngx_http_presence_redis_link_start(ngx_http_presence_redis_link_t *link);
 
@@ -116,13 +129,22 @@ void ngx_http_presence_redis_link_close(ngx_http_presence_redis_link_t *link);
 void ngx_http_presence_redis_link_drop(ngx_http_presence_redis_link_t *link,
     const char *why);
 
-/* answers of the one who is asked for the address: one, none, another one */
+/* answers of the one who is asked for the server: one, none, another one */
 void ngx_http_presence_redis_link_found(ngx_http_presence_redis_link_t *link,
-    const char *host, in_port_t port);
+    const ngx_http_presence_redis_server_t *server);
 void ngx_http_presence_redis_link_not_found(
     ngx_http_presence_redis_link_t *link, const char *why);
 void ngx_http_presence_redis_link_moved(ngx_http_presence_redis_link_t *link,
     const char *why);
+
+/* the same of the resolver's: an address, or NULL and why there is none */
+void ngx_http_presence_redis_link_named(ngx_http_presence_redis_link_t *link,
+    const char *address, const char *why);
+
+/* what the socket has to tell: it is connected, or is no more */
+void ngx_http_presence_redis_link_connected(
+    ngx_http_presence_redis_link_t *link);
+void ngx_http_presence_redis_link_lost(ngx_http_presence_redis_link_t *link);
 
 /* NGX_ERROR: it was not sent, and the call is still the caller's */
 ngx_int_t ngx_http_presence_redis_link_call(

@@ -11,7 +11,9 @@ typedef int     ngx_http_presence_redis_elements_t;
 
 
 static ngx_uint_t ngx_http_presence_redis_reader_is_asked_for(
-    const redisReadTask *task);
+    const redisReadTask *task, const char *s, size_t len, int n);
+static ngx_uint_t ngx_http_presence_redis_reader_is_message(
+    const redisReadTask *task, const char *s, size_t len, int n);
 static void *ngx_http_presence_redis_reader_string(const redisReadTask *task,
     char *s, size_t len);
 static void *ngx_http_presence_redis_reader_array(const redisReadTask *task,
@@ -50,17 +52,30 @@ ngx_http_presence_redis_reader_guard(redisAsyncContext *ac)
 }
 
 
-/* an error that nobody asked for is Redis' farewell: hiredis knows that one */
+/*
+ * An error that nobody asked for is Redis' farewell: hiredis knows that one.
+ * "s" is the string that it is, "n" the elements of what it is a list of.
+ */
 
 static ngx_uint_t
-ngx_http_presence_redis_reader_is_asked_for(const redisReadTask *task)
+ngx_http_presence_redis_reader_is_asked_for(const redisReadTask *task,
+    const char *s, size_t len, int n)
 {
     redisAsyncContext               *ac;
     ngx_http_presence_redis_link_t  *link;
 
     ac = task->privdata;
 
-    if (task->parent || task->type == REDIS_REPLY_ERROR || ac->replies.head) {
+    if (ac->replies.head) {
+        return 1;
+    }
+
+    if (ac->c.flags & REDIS_SUBSCRIBED) {
+        if (ngx_http_presence_redis_reader_is_message(task, s, len, n)) {
+            return 1;
+        }
+
+    } else if (task->parent || task->type == REDIS_REPLY_ERROR) {
         return 1;
     }
 
@@ -74,11 +89,43 @@ ngx_http_presence_redis_reader_is_asked_for(const redisReadTask *task)
 }
 
 
+/* hiredis takes it for granted that these are what they should be */
+
+static ngx_uint_t
+ngx_http_presence_redis_reader_is_message(const redisReadTask *task,
+    const char *s, size_t len, int n)
+{
+    if (task->parent == NULL) {
+        return n == 3 || task->type == REDIS_REPLY_ERROR;
+    }
+
+    if (task->parent->parent
+        || (task->idx < 2 && task->type != REDIS_REPLY_STRING))
+    {
+        return 0;
+    }
+
+    switch (task->idx) {
+
+    case 0:
+        return s && ((len == 7 && ngx_strncmp(s, "message", 7) == 0)
+                     || (len == 9 && ngx_strncmp(s, "subscribe", 9) == 0));
+
+    case 1:
+        return s && len == sizeof(NGX_HTTP_PRESENCE_REDIS_CHANNEL) - 1
+               && ngx_strncmp(s, NGX_HTTP_PRESENCE_REDIS_CHANNEL, len) == 0;
+
+    default:
+        return 1;
+    }
+}
+
+
 static void *
 ngx_http_presence_redis_reader_string(const redisReadTask *task, char *s,
     size_t len)
 {
-    if (!ngx_http_presence_redis_reader_is_asked_for(task)) {
+    if (!ngx_http_presence_redis_reader_is_asked_for(task, s, len, 0)) {
         return NULL;
     }
 
@@ -90,7 +137,7 @@ static void *
 ngx_http_presence_redis_reader_array(const redisReadTask *task,
     ngx_http_presence_redis_elements_t n)
 {
-    if (!ngx_http_presence_redis_reader_is_asked_for(task)) {
+    if (!ngx_http_presence_redis_reader_is_asked_for(task, NULL, 0, (int) n)) {
         return NULL;
     }
 
@@ -101,7 +148,7 @@ ngx_http_presence_redis_reader_array(const redisReadTask *task,
 static void *
 ngx_http_presence_redis_reader_integer(const redisReadTask *task, long long n)
 {
-    if (!ngx_http_presence_redis_reader_is_asked_for(task)) {
+    if (!ngx_http_presence_redis_reader_is_asked_for(task, NULL, 0, 0)) {
         return NULL;
     }
 
@@ -112,7 +159,7 @@ ngx_http_presence_redis_reader_integer(const redisReadTask *task, long long n)
 static void *
 ngx_http_presence_redis_reader_nil(const redisReadTask *task)
 {
-    if (!ngx_http_presence_redis_reader_is_asked_for(task)) {
+    if (!ngx_http_presence_redis_reader_is_asked_for(task, NULL, 0, 0)) {
         return NULL;
     }
 

@@ -10,6 +10,10 @@
 #include "ngx_http_presence_redis_link.h"
 
 
+/* the one channel that there is, for Sentinel's messages */
+#define NGX_HTTP_PRESENCE_REDIS_CHANNEL  "+switch-master"
+
+
 /* for a new context, whose data is its link */
 void ngx_http_presence_redis_reader_guard(redisAsyncContext *ac);
 

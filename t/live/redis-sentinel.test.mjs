@@ -9,10 +9,11 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { Changer } from './lib/changer.mjs';
+import { Names } from './lib/names.mjs';
 import { scenario as any } from './lib/nodes.mjs';
 import { freePort } from './lib/ports.mjs';
 import { isAlive } from './lib/process.mjs';
-import { Redis } from './lib/redis.mjs';
+import { Proxy, Redis } from './lib/redis.mjs';
 import { SECOND } from './lib/scale.mjs';
 import { SentinelNodes } from './lib/sentinel.mjs';
 import { pass, until } from './lib/wait.mjs';
@@ -181,41 +182,182 @@ any('Redis is back for one node first: whom another one heard is not gone',
   });
 
 
+/* One that tells what it is told to. */
+class Liar {
+  polls = 0;
+  allowsMessages = true;
+
+  static async start(host, port) {
+    const liar = new Liar();
+
+    Object.assign(liar, { host, port });
+    liar.#server = net.createServer((socket) => liar.#accept(socket));
+    liar.#server.listen(await freePort(), '127.0.0.1').unref();
+    await once(liar.#server, 'listening');
+
+    return liar;
+  }
+
+  get url() {
+    return `sentinel://127.0.0.1:${this.#server.address().port}/any`;
+  }
+
+  /* To all that listen, as it is on the wire. */
+  say(text) {
+    this.#ears.forEach((socket) => socket.write(text));
+  }
+
+  get isHeard() {
+    return this.#ears.size > 0;
+  }
+
+  /* Nobody hears from it before it is connected to again. */
+  hangUp() {
+    this.#ears.forEach((socket) => socket.destroy());
+  }
+
+  #accept(socket) {
+    socket.on('error', () => { /* it closes */ });
+    socket.on('close', () => this.#ears.delete(socket));
+    socket.on('data', (data) => {
+      if (/SUBSCRIBE/.test(data)) {
+        socket.write(this.allowsMessages
+          ? list('subscribe', '+switch-master').replace('*2', '*3') + ':1\r\n'
+          : '-NOPERM this user has no permissions\r\n');
+        this.allowsMessages && this.#ears.add(socket);
+      } else {
+        const asks = /SENTINEL/.test(data);
+
+        socket.write(asks ? list(this.host, this.port) : '+PONG\r\n');
+        this.polls += asks;
+      }
+    });
+  }
+
+  #ears = new Set();
+  #server;
+}
+
+const list = (...words) => `*${words.length}\r\n` + words.map((word) =>
+  `$${`${word}`.length}\r\n${word}\r\n`).join('');
+
+/* The node goes by that Sentinel from now on. */
+async function follow(node, redis, more = {}) {
+  const workers = await node.nginx.reload({ ...node.nginx.site, ...more,
+    zone: { ...node.zone, redis } });
+
+  await until(() => !workers.some(isAlive), 10 * SECOND, 'old workers gone');
+}
+
+const untilServed = (node) => until(() => / serves$/.test(
+  node.nginx.log.lines(/redis ".*" (does|serves)/).at(-1)), 10 * SECOND,
+'it serves');
+
+const untilFollowed = (client, ms) => until(async () =>
+  (await client.clientList()).some(({ cmd }) => cmd === 'xread'), ms,
+'a node that follows the changes there');
+
+
 any('a Sentinel that names a replica is not followed there', { count: 1 },
   async (nodes) => {
     const [node] = nodes.all;
     const replica = await Redis.start({ args: ['--replicaof', '127.0.0.1',
       `${nodes.redis.port}`] });
     const old = await replica.client();
-    let named = `${replica.port}`;
 
     nodes.t.after(() => replica.close());
 
-    /* one that tells what it is told to */
-    const liar = net.createServer((socket) => {
-      socket.on('error', () => { /* it closes */ });
-      socket.on('data', (data) => socket.write(/SENTINEL/.test(data)
-        ? `*2\r\n$9\r\n127.0.0.1\r\n$${named.length}\r\n${named}\r\n`
-        : '+PONG\r\n'));
-    });
+    const liar = await Liar.start('127.0.0.1', replica.port);
 
-    liar.listen(await freePort(), '127.0.0.1').unref();
-    await once(liar, 'listening');
-
-    const { port } = liar.address();
-    const workers = await node.nginx.reload({ ...node.nginx.site,
-      zone: { ...node.zone, redis: `sentinel://127.0.0.1:${port}/any` } });
-
-    await until(() => !workers.some(isAlive), 10 * SECOND, 'old workers gone');
+    await follow(node, liar.url);
     await until(() => node.nginx.log.lines(
       /does not serve: the server that Sentinel names is not a master/).length,
     10 * SECOND, 'it is refused');
     assert.equal((await old.clientList())
       .filter(({ cmd }) => /^eval/.test(cmd)).length, 0);
 
-    named = `${nodes.redis.port}`;
-    await until(() => / serves$/.test(node.nginx.log.lines(/redis "/).at(-1)),
-      10 * SECOND, 'it serves');
+    liar.port = nodes.redis.port;
+    await untilServed(node);
+    await node.beat('ann', { wire: node.newWire('h1') });
+    await until(() => nodes.client.exists(nodes.key('ann')), SECOND, 'key');
+  });
+
+
+any('Sentinel\'s messages are followed at once, and its answers without them',
+  { count: 1 }, async (nodes) => {
+    const [node] = nodes.all;
+    const other = await Redis.start();
+    const there = await other.client();
+
+    nodes.t.after(() => other.close());
+
+    const liar = await Liar.start('127.0.0.1', nodes.redis.port);
+    const polled = async () => {
+      const { polls } = liar;
+
+      await until(() => liar.polls > polls, 2 * SECOND, 'it is asked');
+    };
+
+    await follow(node, liar.url);
+    await untilServed(node);
+    await until(() => liar.isHeard, 2 * SECOND, 'somebody listens');
+
+    /* it has just been asked, and is so again in a second */
+    await polled();
+    liar.port = other.port;
+    liar.say(list('message', '+switch-master', 'any 127.0.0.1 1 127.0.0.1 2'));
+    await untilFollowed(there, SECOND / 2);
+
+    /* what is no message does no harm */
+    for (const text of ['+OK\r\n', ':1\r\n', '$-1\r\n', '*0\r\n',
+      list('message'), list('message', '+switch-master'),
+      list('unsubscribe', '+switch-master', '0'), list('subscribe', 'x', '1'),
+      '*3\r\n+message\r\n$14\r\n+switch-master\r\n$1\r\nx\r\n',
+      '*3\r\n*1\r\n:1\r\n:2\r\n:3\r\n', '-ERR and an error\r\n']) {
+      await until(() => liar.isHeard, 10 * SECOND, 'somebody listens');
+      liar.say(text);
+      await until(() => !liar.isHeard, SECOND, `"${text}" is refused`);
+    }
+
+    /* and without any it is asked */
+    liar.allowsMessages = false;
+    liar.hangUp();
+    liar.port = nodes.redis.port;
+    await untilFollowed(nodes.client, 3 * SECOND);
+    assert.equal(node.nginx.log.lines(/messages cannot be had/).length, 1);
+    assert.equal(node.nginx.log.lines(/exited on signal/).length, 0);
+  });
+
+
+any('names: of the line redis, of Sentinels, and of the master', { count: 1 },
+  async (nodes) => {
+    const [node] = nodes.all;
+    const names = await Names.start({ localhost: '127.0.0.1' });
+    const resolver = { http: `resolver 127.0.0.1:${names.port} valid=1s
+      ipv6=off;` };
+    const { port } = nodes.redis;
+    const liar = await Liar.start('localhost', port);
+    const sentinel = liar.url.replace('127.0.0.1', 'localhost');
+
+    nodes.t.after(() => names.close());
+
+    /* nobody can say where it is */
+    await follow(node, sentinel);
+    await until(() => node.nginx.log.lines(
+      /Sentinel tells a name .* "localhost": there has to be a "resolver" in/)
+      .length, 5 * SECOND, 'a line in the log');
+
+    await follow(node, sentinel, resolver);
+    await untilServed(node);
+    assert.ok(names.asked > 0);
+
+    /* another address from now on, of a server that is reached by that one */
+    const proxy = await Proxy.start(port, '127.0.0.2');
+
+    nodes.t.after(() => proxy.close());
+    names.set('localhost', '127.0.0.2');
+    await follow(node, `redis://localhost:${proxy.port}`, resolver);
+    await untilServed(node);
     await node.beat('ann', { wire: node.newWire('h1') });
     await until(() => nodes.client.exists(nodes.key('ann')), SECOND, 'key');
   });
@@ -490,10 +632,12 @@ process.on('exit', () => fs.rmSync(dir, { recursive: true }));
 scenario('servers and Sentinels have passwords of their own', {
   args: ['--requirepass', 'servers', '--masterauth', 'servers'],
   sentinel: ['sentinel auth-pass presence servers', 'requirepass sentinels',
-    'sentinel sentinel-pass sentinels'],
+    'sentinel sentinel-pass sentinels', 'user node on >of-node +ping +subscribe'
+    + ' +sentinel|get-master-addr-by-name &+switch-master'],
   client: { password: 'servers' }, asker: { password: 'sentinels' },
   login: ':servers@', lines: {
-    redis_sentinel_password_file: file('sentinels', 'sentinels'),
+    redis_sentinel_user: 'node',
+    redis_sentinel_password_file: file('sentinels', 'of-node'),
   },
 }, async (nodes) => {
   const [node] = nodes.all;
@@ -503,6 +647,7 @@ scenario('servers and Sentinels have passwords of their own', {
   await nodes.redis.stop();
   await nodes.failedOver();
   await nodes.untilAgreed(['ann']);
+  assert.deepEqual(node.nginx.log.lines(/messages cannot be had/), []);
 
   const lines = { ...node.zone };
   const configure = async (zone) => {

@@ -152,12 +152,12 @@ function inOrder(socket) {
 
 /* Between a node and Redis. */
 export class Proxy {
-  static async start(to) {
+  static async start(to, address = '127.0.0.1') {
     const proxy = new Proxy();
 
     proxy.port = await freePort();
     proxy.#server = net.createServer((client) => proxy.#connect(client, to));
-    proxy.#server.listen(proxy.port, '127.0.0.1');
+    proxy.#server.listen(proxy.port, address);
     await once(proxy.#server, 'listening');
 
     return proxy;
