@@ -51,7 +51,10 @@ ngx_http_presence_redis_url_parse(const char *s, size_t len,
                      : ngx_http_presence_redis_url_sentinels(s, end, url);
     }
 
-    if (ngx_http_presence_redis_url_starts(&s, end, "cluster://")) {
+    url->tls = ngx_http_presence_redis_url_starts(&s, end, "clusters://");
+
+    if (url->tls || ngx_http_presence_redis_url_starts(&s, end, "cluster://"))
+    {
 
         error = ngx_http_presence_redis_url_login(&s, end, url);
 

@@ -6,6 +6,7 @@
  *     sentinel://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]/MASTER[/DB]
  *     sentinels://…, the same by TLS
  *     cluster://[[USER]:PASSWORD@]HOST[:PORT][,HOST[:PORT]…]
+ *     clusters://…, the same by TLS
  *     unix:PATH
  *     unix://[[USER]:PASSWORD@]/PATH[?db=DB]
  *

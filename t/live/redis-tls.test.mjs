@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import test from 'node:test';
+import test, { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const BUILT = fileURLToPath(
@@ -21,6 +21,8 @@ if (fs.existsSync(BUILT)) {
 }
 
 const { MODULE, NGINX } = await import('./lib/nginx.mjs');
+const { ClusterNodes } = await import('./lib/cluster.mjs');
+const { Names } = await import('./lib/names.mjs');
 const { Nodes, scenario } = await import('./lib/nodes.mjs');
 const { freePort } = await import('./lib/ports.mjs');
 const { isAlive } = await import('./lib/process.mjs');
@@ -257,4 +259,69 @@ tls('a failover by TLS, of the servers and of Sentinel', {
   await nodes.redis.stop();
   await nodes.failedOver();
   await nodes.untilAgreed(['ann']);
+});
+
+
+const CERTIFICATE = { redis_ca: at('ca.crt'),
+  redis_certificate: at('client.crt'), redis_certificate_key: at('client.key') };
+const names = await Names.start({ localhost: '127.0.0.1' });
+
+after(() => names.close());
+
+tls('a cluster by TLS, whose servers have names and ask for certificates', {
+  Nodes: ClusterNodes, count: 2,
+  http: `resolver 127.0.0.1:${names.port} ipv6=off;`,
+  cluster: { host: 'localhost', lines: CERTIFICATE,
+    args: ['--cluster-announce-hostname', 'localhost',
+      '--cluster-preferred-endpoint-type', 'hostname'],
+    tls: ['--tls-cert-file', at('server.crt'),
+      '--tls-key-file', at('server.key'), '--tls-ca-cert-file', at('ca.crt'),
+      '--tls-auth-clients', 'yes', '--tls-cluster', 'yes',
+      '--tls-replication', 'yes'] },
+}, async (nodes) => {
+  const cluster = nodes.redis;
+  const [a, b] = nodes.all;
+  const dash = await b.dashboard();
+  const users = Array.from({ length: 12 }, (_, n) => `u${n}`);
+  const key = nodes.key('u0');
+  const first = await cluster.masterOf(key);
+  const replica = cluster.servers[cluster.servers.indexOf(first) + 3];
+
+  assert.match(a.zone.redis, /^clusters:\/\/localhost:/);
+
+  for (const user of users) {
+    await a.tab(user);
+  }
+
+  await dash.waitFor(() => dash.members.present.length === users.length,
+    2 * SECOND, 'all');
+  await nodes.untilAgreed(users);
+
+  /* nobody came in but by TLS */
+  for (const master of await cluster.masters()) {
+    assert.equal((await master.db.clientList()).filter(({ cmd, laddr }) =>
+      /^(eval|evalsha|xread)$/.test(cmd)
+      && laddr.endsWith(`:${master.port}`)).length, 0);
+    assert.ok((await nodes.usersOf(master, users)).length > 0);
+  }
+
+  await replica.db.sendCommand(['CLUSTER', 'FAILOVER']);
+  await until(async () => await cluster.masterOf(key) === replica,
+    30 * SECOND, 'another master');
+  await nodes.untilUp();
+  await a.beat('u0', { session: 'other', text: 'by the new one' });
+  await dash.waitFor(() => dash.members.get('u0').text === 'by the new one',
+    2 * SECOND, 'a change by way of the new master');
+  await nodes.untilAgreed(users);
+
+  for (const user of users) {
+    assert.deepEqual(dash.news(user).filter((type) => type !== 'update'),
+      ['enter']);
+  }
+
+  /* whom they do not know they do not let in */
+  const { redis_certificate: _, redis_certificate_key: __, ...zone } = a.zone;
+
+  await a.nginx.reload({ ...a.nginx.site, zone });
+  await untilSaid(a, /does not serve: TLS: .*certificate required/);
 });

@@ -108,6 +108,12 @@ test_sentinel_url(void **state)
     assert_string_equal(url.host, "");
     assert_string_equal(url.master, "");
     assert_true(url.cluster);
+    assert_false(url.tls);
+
+    assert_null(parse("clusters://h:1", &url));
+    assert_string_equal(url.servers, "h:1");
+    assert_true(url.cluster);
+    assert_true(url.tls);
 
     assert_null(parse("sentinel://h:1,[::1]:2/m", &url));
     assert_false(url.cluster);

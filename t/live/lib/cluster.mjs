@@ -18,22 +18,28 @@ export const scenario = (title, site, body) =>
 export class Cluster {
   servers = [];
 
-  static async start({ masters = 3, replicas = 1, args = [], login = '' }
-    = {}) {
+  /* tls: how the servers speak TLS as well. */
+  static async start({ masters = 3, replicas = 1, args = [], login = '',
+    host = '127.0.0.1', tls } = {}) {
     const cluster = new Cluster();
 
     cluster.#login = login;
+    cluster.#host = host;
+    cluster.#tls = tls;
 
     for (let n = 0; n < masters * (1 + replicas); n++) {
       const bus = await freePort();
+      const reach = tls && await freePort();
+      const more = tls ? ['--tls-port', `${reach}`, ...tls] : [];
       const server = await Redis.start({ args: ['--cluster-enabled', 'yes',
         '--cluster-port', `${bus}`, '--cluster-config-file', 'nodes.conf',
         '--cluster-node-timeout', `${NODE_TIMEOUT}`,
         '--cluster-replica-validity-factor', '0',
         '--cluster-allow-replica-migration', 'no',
-        '--repl-diskless-sync-delay', '0', ...args] });
+        '--repl-diskless-sync-delay', '0', ...more, ...args] });
 
       server.bus = bus;
+      server.reach = reach ?? server.port;
       server.db = await server.client(
         { socket: { reconnectStrategy: false } });
       server.id = await server.db.sendCommand(['CLUSTER', 'MYID']);
@@ -47,8 +53,8 @@ export class Cluster {
   }
 
   get url() {
-    return `cluster://${this.#login}${this.servers.slice(0, 2)
-      .map((server) => `127.0.0.1:${server.port}`).join(',')}`;
+    return `cluster${this.#tls ? 's' : ''}://${this.#login}${this.servers
+      .slice(0, 2).map(({ reach }) => `${this.#host}:${reach}`).join(',')}`;
   }
 
   get up() {
@@ -113,6 +119,8 @@ export class Cluster {
   }
 
   #login;
+  #host;
+  #tls;
 
   async #join(masters) {
     const [first, ...others] = this.servers;
@@ -125,7 +133,7 @@ export class Cluster {
     await Promise.all(this.servers.map((server, n) =>
       server.db.sendCommand(['CLUSTER', 'SET-CONFIG-EPOCH', `${n + 1}`])));
     await Promise.all(others.map((server) => server.db.sendCommand(['CLUSTER',
-      'MEET', '127.0.0.1', `${first.port}`, `${first.bus}`])));
+      'MEET', '127.0.0.1', `${first.reach}`, `${first.bus}`])));
 
     await until(async () => {
       const infos = await Promise.all(this.servers.map((server) =>
@@ -163,7 +171,7 @@ export class ClusterNodes extends one.Nodes {
 
   /* The servers tell a node their addresses: no proxy is in between. */
   async way() {
-    return { lines: { redis: this.redis.url } };
+    return { lines: { redis: this.redis.url, ...this.#options?.lines } };
   }
 
   /* All nodes that run follow the changes of all masters. */
