@@ -237,7 +237,7 @@ help:  ## this
 	@echo
 	@echo 'Variables: CC, CFLAGS, LDFLAGS, NGINX_SRC (source tree to build for),'
 	@echo 'NGINX_CONFIGURE (its flags), NGINX (the nginx to test with), T (files to'
-	@echo 'test), DESTDIR, MODULES_PATH, PORT.'
+	@echo 'test), JOBS (that many at a time), DESTDIR, MODULES_PATH, PORT.'
 
 .PHONY: FORCE
 FORCE:
