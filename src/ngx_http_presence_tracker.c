@@ -1036,7 +1036,11 @@ ngx_http_presence_tracker_settle_locked(ngx_http_presence_zone_t *zone,
         traced = 1;
 
     } else {
-        traced = (turn->reason == NGX_HTTP_PRESENCE_RECOVERED);
+
+        /* Redis says its last reason with each look */
+
+        traced = (turn->reason == NGX_HTTP_PRESENCE_RECOVERED
+                  && !turn->judged);
     }
 
     if (traced) {

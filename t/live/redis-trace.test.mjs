@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 
 import { scenario } from './lib/nodes.mjs';
 import { SECOND } from './lib/scale.mjs';
-import { storyOf, TOLD, traceOf } from './lib/told.mjs';
+import { lines, storyOf, TOLD, traceOf } from './lib/told.mjs';
 import { until } from './lib/wait.mjs';
 
 /* Nothing is missed while the test looks. */
@@ -83,4 +83,20 @@ scenario('who has gone: beats that other nodes heard are no stream',
     assert.match((await trace(a, 'ben')).verdict,
       /; no beat came to this node, and another one knows more; /);
     assert.doesNotMatch((await trace(b, 'ann')).verdict, /another|stream/);
+
+    /* back, and looked at by one node after the other: that is told once */
+    for (let seq = 3; seq < 9; seq++) {
+      await [a, b][seq % 2].beat('ann', { doc: 'd', seq });
+      await nodes.pass(nodes.zone.interval);
+    }
+
+    for (const node of nodes.all) {
+      const told = lines(node.nginx.log, 'change')
+        .filter(({ user }) => user === 'ann');
+      const { changes } = await trace(node, 'ann');
+
+      assert.deepEqual(changes.map((change) => change.reason),
+        ['recovered', 'missed', 'beat'], JSON.stringify(changes));
+      assert.equal(told.filter(({ reason }) => reason === 'recovered').length, 1);
+    }
   });
