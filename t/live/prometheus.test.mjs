@@ -52,7 +52,7 @@ const targets = () => JSON.parse(read('prometheus/dashboard.json')).panels
     ({ expr }) => ({ title, expr: asGrafana(expr) })));
 
 scenario('Prometheus scrapes, the rules are healthy, each query has data',
-  { timeout: 180_000, count: 1, workers: 2,
+  { timeout: 180_000, count: 2, workers: 2,
     server: 'location = /metrics { presence_metrics; }' },
   async (nodes) => {
     const [scene] = nodes.all;
@@ -62,7 +62,7 @@ scenario('Prometheus scrapes, the rules are healthy, each query has data',
     const silent = await scene.tab('silent');
     const dash = await scene.dashboard();
     const prometheus = await Prometheus.start({
-      port: scene.nginx.ports.h1, path: '/metrics', every: 500,
+      ports: nodes.all.map(({ nginx }) => nginx.ports.h1), path: '/metrics', every: 500,
       rules: [ALERTS],
     });
 
@@ -83,6 +83,15 @@ scenario('Prometheus scrapes, the rules are healthy, each query has data',
         await until(async () => (await prometheus.query(expr)).length > 0,
           60 * SECOND, `data for "${title}": ${expr}`);
       }
+
+      /* two nodes know of anna, and she is one */
+      const { expr } = targets().find(({ title }) => title === 'Online');
+      const [{ value: [, online] }] = await prometheus.query(expr);
+
+      assert.equal((await prometheus.query(
+        'presence_users{status="online"} > 0')).length, 2);
+      assert.equal(+online, +(await prometheus.query(
+        'max(presence_users{status="online"})'))[0].value[1]);
 
       const rules = await until(async () => {
         const all = await prometheus.rules();

@@ -1,4 +1,4 @@
-// One Prometheus of our own, on loopback, that scrapes one target.
+// One Prometheus of our own, on loopback.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,11 +20,12 @@ export function binary(name) {
 }
 
 export class Prometheus {
-  /* Scrapes http://127.0.0.1:port/path, each "every" milliseconds. */
-  static async start({ port, path: metricsPath, every, rules }) {
+  /* Scrapes http://127.0.0.1:port/path of all ports, each "every"
+     milliseconds. */
+  static async start({ ports, path: metricsPath, every, rules }) {
     const prometheus = new Prometheus(await freePort());
 
-    await prometheus.#run({ port, metricsPath, every, rules });
+    await prometheus.#run({ ports, metricsPath, every, rules });
 
     return prometheus;
   }
@@ -52,7 +53,7 @@ export class Prometheus {
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 
-  async #run({ port, metricsPath, every, rules }) {
+  async #run({ ports, metricsPath, every, rules }) {
     const config = path.join(this.dir, 'prometheus.yml');
 
     fs.writeFileSync(config, `
@@ -65,7 +66,7 @@ scrape_configs:
   - job_name: presence
     metrics_path: ${metricsPath}
     static_configs:
-      - targets: ['127.0.0.1:${port}']
+      - targets: ${JSON.stringify(ports.map((port) => `127.0.0.1:${port}`))}
 `);
     this.#process = spawn(binary('prometheus'), [
       `--config.file=${config}`,
