@@ -606,12 +606,16 @@ ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
     ngx_http_presence_writer_span(w, beat->due);
 
     if (beat->hole) {
-        ngx_http_presence_writer_print(w, ", %d before it did not come",
-                                       beat->hole);
+        ngx_http_presence_writer_print(w, ", %d%s before it did not come",
+                                       beat->hole,
+                                       ngx_http_presence_verdict_more(
+                                                                beat->hole));
     }
 
     if (beat->failed) {
-        ngx_http_presence_writer_print(w, ", %d failed", beat->failed);
+        ngx_http_presence_writer_print(w, ", %d%s failed", beat->failed,
+                                       ngx_http_presence_verdict_more(
+                                                              beat->failed));
 
         if (beat->error && beat->error < NGX_HTTP_PRESENCE_NERRORS) {
             ngx_http_presence_writer_print(w, " (%s)",

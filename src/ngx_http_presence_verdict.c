@@ -144,8 +144,9 @@ ngx_http_presence_verdict_missed(ngx_http_presence_writer_t *w,
         ngx_http_presence_writer_span(w, beat->due);
 
         if (beat->failed) {
-            ngx_http_presence_writer_print(w, "; %d attempt%s before it "
+            ngx_http_presence_writer_print(w, "; %d%s attempt%s before it "
                                "failed%s%s%s", beat->failed,
+                               ngx_http_presence_verdict_more(beat->failed),
                                beat->failed == 1 ? "" : "s",
                                beat->error ? " (" : "",
                                beat->error

@@ -16,5 +16,9 @@ void ngx_http_presence_verdict_write(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_policy_t *policy);
 
+/* a count of a record ends at a bound: then it is so many, or more */
+#define ngx_http_presence_verdict_more(count)                                 \
+    ((count) == NGX_HTTP_PRESENCE_RECORD_MANY ? " or more" : "")
+
 
 #endif /* _NGX_HTTP_PRESENCE_VERDICT_H_INCLUDED_ */
