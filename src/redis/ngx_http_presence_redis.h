@@ -136,7 +136,8 @@ struct ngx_http_presence_redis_s {
     ngx_http_presence_redis_counters_t  counters;   /* not added up yet */
     ngx_http_presence_feed_t         *feed;
     unsigned                          eval:1;   /* send the script in full */
-    unsigned                          refusing:1;
+    unsigned                          proven:1; /* a write was taken, here */
+    unsigned                          refusing:1;   /* none since then */
     unsigned                          overflow:1;   /* not told the zone yet */
 };
 

@@ -1,5 +1,6 @@
 #include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_cluster.h"
+#include "ngx_http_presence_redis_mirror.h"
 
 
 static void ngx_http_presence_redis_feed_lead(
@@ -103,6 +104,13 @@ ngx_http_presence_redis_feed_lead(ngx_http_presence_redis_t *redis,
 
     if (!leads || ngx_exiting) {
         ngx_http_presence_redis_feed_stop(redis);
+
+        if (redis->mirror.state == NGX_HTTP_PRESENCE_REDIS_READY
+            && !ngx_http_presence_redis_mirror_serves(redis))
+        {
+            (void) ngx_http_presence_redis_nodes_tick(redis);
+        }
+
         return;
     }
 

@@ -6,6 +6,7 @@
 #include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_doubts.h"
+#include "ngx_http_presence_redis_feed.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
 
@@ -148,6 +149,7 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
     redis->flush.data = &redis->owner;
     redis->flush.log = cycle->log;
 
+    redis->proven = 0;
     redis->refusing = 0;
     redis->eval = 0;
     redis->inflight = 0;
@@ -192,7 +194,38 @@ ngx_uint_t
 ngx_http_presence_redis_mirror_serves(ngx_http_presence_redis_t *redis)
 {
     return redis->mirror.state == NGX_HTTP_PRESENCE_REDIS_READY
-           && !redis->refusing;
+           && redis->proven && !redis->refusing;
+}
+
+
+void
+ngx_http_presence_redis_mirror_taken(ngx_http_presence_redis_t *redis)
+{
+    if (redis->proven && !redis->refusing) {
+        return;
+    }
+
+    /* what was refused is sent again, with all */
+
+    redis->overflow |= redis->refusing;
+
+    redis->proven = 1;
+    redis->refusing = 0;
+
+    if (!redis->feed->streams.failing) {
+        ngx_http_presence_redis_tell(redis, 1, NULL);
+    }
+}
+
+
+void
+ngx_http_presence_redis_mirror_refuses(ngx_http_presence_redis_t *redis,
+    const char *why)
+{
+    if (!redis->refusing) {
+        redis->refusing = 1;
+        ngx_http_presence_redis_tell(redis, 0, why);
+    }
 }
 
 
@@ -316,19 +349,15 @@ ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,
 static void
 ngx_http_presence_redis_mirror_ready(ngx_http_presence_redis_link_t *link)
 {
-    ngx_http_presence_zone_t  *zone;
-
-    zone = link->redis->zone;
-
-    link->redis->refusing = 0;
-
-    ngx_http_presence_redis_tell(link->redis, 1, NULL);
-
     /* what was under way when it was lost, or said since, is not known */
 
-    ngx_http_presence_zone_lock(zone);
-    ngx_http_presence_redis_resync_locked(link->redis);
-    ngx_http_presence_zone_unlock(zone);
+    link->redis->overflow = 1;
+
+    /* a server that answers may be read-only, or full: does it take a write? */
+
+    link->redis->proven = 0;
+
+    ngx_http_presence_redis_nodes_beat(link->redis);
 }
 
 
@@ -796,10 +825,7 @@ ngx_http_presence_redis_mirror_replied(ngx_http_presence_redis_link_t *link,
             redis->counters.loads++;
         }
 
-        if (redis->refusing) {
-            redis->refusing = 0;
-            ngx_http_presence_redis_mirror_ready(link);
-        }
+        ngx_http_presence_redis_mirror_taken(redis);
 
         ngx_http_presence_redis_mirror_apply(redis, sync, reply);
     }
@@ -895,10 +921,7 @@ ngx_http_presence_redis_mirror_refused(ngx_http_presence_redis_t *redis,
     redis->counters.refused++;
     redis->overflow = 1;
 
-    if (!redis->refusing) {
-        redis->refusing = 1;
-        ngx_http_presence_redis_tell(redis, 0, reply->str);
-    }
+    ngx_http_presence_redis_mirror_refuses(redis, reply->str);
 }
 
 

@@ -20,9 +20,14 @@ ngx_int_t ngx_http_presence_redis_mirror_init_worker(
 void ngx_http_presence_redis_mirror_load(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_load_t *load);
 
-/* is there somebody to ask? */
+/* is there somebody to ask?  One who has taken a write on this connection. */
 ngx_uint_t ngx_http_presence_redis_mirror_serves(
     ngx_http_presence_redis_t *redis);
+
+/* a write was taken, or refused: told to the zone when it was not so before */
+void ngx_http_presence_redis_mirror_taken(ngx_http_presence_redis_t *redis);
+void ngx_http_presence_redis_mirror_refuses(ngx_http_presence_redis_t *redis,
+    const char *why);
 
 /*
  * A session of the user was heard, or something was said of the user.  Returns

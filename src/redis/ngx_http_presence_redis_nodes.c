@@ -7,8 +7,6 @@
 #include "ngx_http_presence_redis_share.h"
 
 
-static void ngx_http_presence_redis_nodes_beat(
-    ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_nodes_beaten(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
@@ -29,9 +27,7 @@ ngx_http_presence_redis_nodes_tick(ngx_http_presence_redis_t *redis)
 
     pulse = &redis->feed->pulse;
 
-    if (!pulse->beating
-        && (ngx_msec_int_t) (ngx_current_msec - pulse->next_beat) >= 0)
-    {
+    if ((ngx_msec_int_t) (ngx_current_msec - pulse->next_beat) >= 0) {
         ngx_http_presence_redis_nodes_beat(redis);
     }
 
@@ -64,10 +60,11 @@ ngx_http_presence_redis_nodes_lost(ngx_http_presence_redis_t *redis)
 }
 
 
-static void
+void
 ngx_http_presence_redis_nodes_beat(ngx_http_presence_redis_t *redis)
 {
     u_char                           *p, *key;
+    uint8_t                          *has;
     ngx_int_t                         shard;
     ngx_msec_t                        life;
     ngx_http_presence_zone_t         *zone;
@@ -79,6 +76,19 @@ ngx_http_presence_redis_nodes_beat(ngx_http_presence_redis_t *redis)
 
     pulse = &redis->feed->pulse;
     zone = redis->zone;
+
+    /* each master of a cluster is told, by way of the first of its shards */
+
+    shard = -1;
+
+    if (redis->cluster) {
+        has = memchr(redis->has, 1, sizeof(redis->has));
+        shard = has ? has - redis->has : -1;
+    }
+
+    if (pulse->beating || (redis->cluster && shard < 0)) {
+        return;
+    }
 
     ngx_http_presence_zone_lock(zone);
     self = zone->sh->redis->self;
@@ -96,15 +106,6 @@ ngx_http_presence_redis_nodes_beat(ngx_http_presence_redis_t *redis)
     len[1] = sizeof(ngx_http_presence_redis_node_script) - 1;
     argv[2] = "2";
     len[2] = 1;
-
-    /* each master of a cluster is told, by way of the first of its shards */
-
-    shard = -1;
-
-    if (redis->cluster) {
-        shard = (u_char *) memchr(redis->has, 1, sizeof(redis->has))
-                - redis->has;
-    }
 
     key = redis->feed->buffer;
     p = ngx_http_presence_redis_key(key, redis, shard, "nodes", NULL, 0);
@@ -154,7 +155,7 @@ ngx_http_presence_redis_nodes_beaten(ngx_http_presence_redis_link_t *link,
 
     pulse->beating = 0;
 
-    if (reply == NULL || !redis->feed->leads) {
+    if (reply == NULL) {
         return;
     }
 
@@ -173,10 +174,7 @@ ngx_http_presence_redis_nodes_beaten(ngx_http_presence_redis_link_t *link,
                 return;
             }
 
-            if (!redis->refusing) {
-                redis->refusing = 1;
-                ngx_http_presence_redis_tell(redis, 0, reply->str);
-            }
+            ngx_http_presence_redis_mirror_refuses(redis, reply->str);
 
             error = ngx_http_presence_redis_error(reply);
 
@@ -192,10 +190,14 @@ ngx_http_presence_redis_nodes_beaten(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (redis->refusing) {
-        redis->refusing = 0;
-        redis->overflow = 1;
-        ngx_http_presence_redis_tell(redis, 1, NULL);
+    ngx_http_presence_redis_mirror_taken(redis);
+
+    if (!redis->feed->leads) {
+
+        /* when it leads it is to know at once who else is there */
+
+        pulse->next_beat = ngx_current_msec;
+        return;
     }
 
     if (!pulse->alive) {

@@ -25,7 +25,10 @@ typedef struct {
 } ngx_http_presence_redis_pulse_t;
 
 
-/* at each tick, while Redis is connected; was the node's word answered? */
+/* says that this node is alive; the answer tells, too, that a write is taken */
+void ngx_http_presence_redis_nodes_beat(ngx_http_presence_redis_t *redis);
+
+/* at each tick, while Redis is connected; has it answered the one who leads? */
 ngx_uint_t ngx_http_presence_redis_nodes_tick(
     ngx_http_presence_redis_t *redis);
 

@@ -18,6 +18,8 @@ static void ngx_http_presence_redis_streams_ready(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_streams_down(
     ngx_http_presence_redis_link_t *link);
+static void ngx_http_presence_redis_streams_answered(
+    ngx_http_presence_redis_t *redis);
 static void ngx_http_presence_redis_streams_checked(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
@@ -108,6 +110,7 @@ void
 ngx_http_presence_redis_streams_close(ngx_http_presence_redis_t *redis)
 {
     redis->feed->streams.asker.round++;
+    redis->feed->streams.failing = 0;
 
     ngx_http_presence_redis_link_close(&redis->feed->streams.link);
 }
@@ -197,13 +200,12 @@ ngx_http_presence_redis_streams_ready(ngx_http_presence_redis_link_t *link)
     streams = &link->redis->feed->streams;
     zone = link->redis->zone;
 
-    if (ngx_http_presence_redis_mirror_serves(link->redis)) {
-        ngx_http_presence_redis_tell(link->redis, 1, NULL);
-    }
+    streams->fresh = 1;
 
     /* a fill that is under way goes on to read by itself */
 
     if (link->redis->feed->phase != NGX_HTTP_PRESENCE_REDIS_FOLLOWING) {
+        ngx_http_presence_redis_streams_answered(link->redis);
         return;
     }
 
@@ -246,9 +248,35 @@ ngx_http_presence_redis_streams_ready(ngx_http_presence_redis_link_t *link)
 static void
 ngx_http_presence_redis_streams_down(ngx_http_presence_redis_link_t *link)
 {
-    link->redis->feed->streams.reading = 0;
+    ngx_http_presence_redis_t  *redis;
 
-    ngx_http_presence_redis_cluster_lost(link->redis);
+    redis = link->redis;
+
+    redis->feed->streams.reading = 0;
+    redis->feed->streams.failing = 1;
+
+    /* whoever sent it away may take no writes either */
+
+    redis->proven = 0;
+    redis->feed->pulse.next_beat = ngx_current_msec;
+
+    ngx_http_presence_redis_cluster_lost(redis);
+}
+
+
+static void
+ngx_http_presence_redis_streams_answered(ngx_http_presence_redis_t *redis)
+{
+    if (!redis->feed->streams.fresh) {
+        return;
+    }
+
+    redis->feed->streams.fresh = 0;
+    redis->feed->streams.failing = 0;
+
+    if (ngx_http_presence_redis_mirror_serves(redis)) {
+        ngx_http_presence_redis_tell(redis, 1, NULL);
+    }
 }
 
 
@@ -279,6 +307,8 @@ ngx_http_presence_redis_streams_checked(ngx_http_presence_redis_link_t *link,
                                           reply->str ? reply->str : "no list");
         return;
     }
+
+    ngx_http_presence_redis_streams_answered(redis);
 
     last = streams->ids[ask->shard];
 
@@ -398,6 +428,8 @@ ngx_http_presence_redis_streams_have_read(ngx_http_presence_redis_link_t *link,
         return;
     }
 
+    ngx_http_presence_redis_streams_answered(link->redis);
+
     for (i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
         ngx_http_presence_redis_streams_take(link->redis, reply->element[i]);
     }
@@ -476,15 +508,17 @@ ngx_http_presence_redis_streams_polled(ngx_http_presence_redis_link_t *link,
         return;
     }
 
-    if (reply->type == REDIS_REPLY_NIL) {
-        return;
-    }
-
-    if (reply->type != REDIS_REPLY_ARRAY) {
+    if (reply->type != REDIS_REPLY_ARRAY && reply->type != REDIS_REPLY_NIL) {
         ngx_http_presence_redis_link_drop(&feed->streams.link,
                                           reply->type == REDIS_REPLY_ERROR
                                           ? reply->str
                                           : "an answer of another kind");
+        return;
+    }
+
+    ngx_http_presence_redis_streams_answered(ask->redis);
+
+    if (reply->type == REDIS_REPLY_NIL) {
         return;
     }
 

@@ -19,6 +19,8 @@ typedef struct {
     ngx_http_presence_redis_call_t    read;
     unsigned                          reading:1;    /* not answered yet */
     unsigned                          stale:1;      /* an entry got lost */
+    unsigned                          fresh:1;      /* connected: no answer */
+    unsigned                          failing:1;    /* lost: no answer since */
 
     /* Redis' time from which on entries are news, and no history */
     ngx_http_presence_ms_t            news[NGX_HTTP_PRESENCE_REDIS_SHARDS];
