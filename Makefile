@@ -134,7 +134,7 @@ $(BUILD)/unit/wheel_test: UNIT_FLAGS += $(patsubst %,-I$(TREE)/%,objs src/core \
 $(BUILD)/unit/wheel_test: src/ngx_http_presence_wheel.c $(TREE)/objs/Makefile
 
 $(BUILD)/unit/redis_test: UNIT_PARTS := $(patsubst %, \
-    src/redis/ngx_http_presence_redis_%.c,queue record share url)
+    src/redis/ngx_http_presence_redis_%.c,patience queue record share url)
 $(BUILD)/unit/redis_test: $(wildcard src/redis/*.[ch])
 
 # The answers of a cluster, as hiredis reads them.

@@ -5,6 +5,9 @@
 
 static int ngx_http_presence_rules_is_old(const ngx_http_presence_life_t *life,
     const ngx_http_presence_beat_t *beat);
+static uint8_t ngx_http_presence_rules_alone(
+    const ngx_http_presence_life_t *life,
+    const ngx_http_presence_beat_t *beat);
 static ngx_http_presence_ms_t ngx_http_presence_rules_silence(
     const ngx_http_presence_policy_t *policy,
     const ngx_http_presence_life_t *life);
@@ -44,6 +47,7 @@ ngx_http_presence_rules_begin(const ngx_http_presence_policy_t *policy,
     life->step = ngx_http_presence_rules_step(policy, beat);
     life->missed = 0;
     life->leaving = 0;
+    life->alone = 0;
 
     ngx_http_presence_rules_active(life, beat, now);
 }
@@ -60,6 +64,8 @@ ngx_http_presence_rules_beat(const ngx_http_presence_policy_t *policy,
     if (ngx_http_presence_rules_is_old(life, beat)) {
         return 0;
     }
+
+    life->alone = ngx_http_presence_rules_alone(life, beat);
 
     /* a beat without seq makes no older one of its document new again */
 
@@ -104,6 +110,8 @@ ngx_http_presence_rules_leave(ngx_http_presence_life_t *life,
     if (beat->seq >= 0 && beat->seq < life->seq) {
         return 0;
     }
+
+    life->alone = ngx_http_presence_rules_alone(life, beat);
 
     /* the document is known from now on: its late beats do not cancel */
 
@@ -300,6 +308,27 @@ ngx_http_presence_rules_is_old(const ngx_http_presence_life_t *life,
            && beat->seq >= 0
            && life->seq >= 0
            && beat->seq < life->seq;
+}
+
+
+/*
+ * Beats in a row that came here, with this one: where a number is left out
+ * another server may have heard it.  A document's first number is 1.
+ */
+
+static uint8_t
+ngx_http_presence_rules_alone(const ngx_http_presence_life_t *life,
+    const ngx_http_presence_beat_t *beat)
+{
+    int64_t  last;
+
+    last = (beat->doc == life->doc) ? life->seq : 0;
+
+    if (beat->seq < 0 || last < 0 || beat->seq > last + 1) {
+        return 0;
+    }
+
+    return life->alone + (beat->seq > last && life->alone < UINT8_MAX);
 }
 
 

@@ -83,6 +83,7 @@ typedef struct {
     uint32_t                step;           /* time between its beats */
     uint8_t                 missed;
     uint8_t                 leaving;
+    uint8_t                 alone;          /* beats in a row, by "seq" */
 } ngx_http_presence_life_t;
 
 

@@ -566,7 +566,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
 
         /* it may have been on another node before */
 
-        if (zone->redis && ngx_http_presence_redis_has_others_locked(zone)
+        if (zone->redis && ngx_http_presence_redis_others_locked(zone)
             && ngx_http_presence_redis_answers(zone, user))
         {
             answer->arrival.asked = 1;
@@ -663,7 +663,7 @@ ngx_http_presence_tracker_is_known_locked(ngx_http_presence_zone_t *zone,
 
     if (session->owner == 0) {
         return ngx_http_presence_rules_is_next(life, &report->beat)
-               || !ngx_http_presence_redis_has_others_locked(zone);
+               || !ngx_http_presence_redis_others_locked(zone);
     }
 
     return ngx_http_presence_rules_is_next(life, &report->beat)
@@ -800,7 +800,16 @@ ngx_http_presence_tracker_watch_locked(ngx_http_presence_zone_t *zone,
 
     verdict = ngx_http_presence_tracker_look(zone, session, now);
 
-    due = verdict.gone ? now : verdict.due;
+    due = verdict.due;
+
+    if (verdict.gone) {
+        due = now;
+
+        if (zone->redis && !session->ended) {
+            due = ngx_max(due, ngx_http_presence_redis_patience_locked(zone,
+                                                                   session));
+        }
+    }
 
     if (!ngx_http_presence_timer_is_set(&session->timer)
         || due < session->timer.due)
@@ -815,7 +824,7 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
 {
     ngx_uint_t                    missed;
-    ngx_http_presence_ms_t        leave, end;
+    ngx_http_presence_ms_t        leave, again;
     ngx_http_presence_life_t      life;
     ngx_http_presence_turn_t      turn;
     ngx_http_presence_user_t     *user;
@@ -835,22 +844,12 @@ ngx_http_presence_tracker_expire_session_locked(ngx_http_presence_zone_t *zone,
 
         /* another node may have heard it since */
 
-        if ((verdict.gone || (session->len && life.missed != missed))
-            && ngx_http_presence_redis_ask_locked(zone, session->user))
-        {
-            ngx_http_presence_wheel_add(&zone->sh->sessions, &session->timer,
-                                    now + ngx_http_presence_redis_retry(zone));
-            return;
-        }
-
-        if (verdict.gone && !life.leaving) {
-            user = session->user;
-            end = ngx_http_presence_redis_patience_locked(zone, user->id,
-                                                       user->len, life.step);
-
-            if (end > now) {
+        if (verdict.gone || (session->len && life.missed != missed)) {
+            again = ngx_http_presence_redis_hold_locked(zone, session,
+                                                        verdict.gone, now);
+            if (again) {
                 ngx_http_presence_wheel_add(&zone->sh->sessions,
-                                            &session->timer, end);
+                                            &session->timer, again);
                 return;
             }
         }

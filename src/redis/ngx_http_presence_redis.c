@@ -10,8 +10,9 @@
 static void ngx_http_presence_redis_set_up_locked(
     ngx_http_presence_zone_t *zone, ngx_uint_t state,
     ngx_http_presence_ms_t now);
-static ngx_http_presence_ms_t ngx_http_presence_redis_turn_locked(
-    ngx_http_presence_zone_t *zone, ngx_http_presence_ms_t now);
+static void ngx_http_presence_redis_turn_locked(
+    ngx_http_presence_zone_t *zone, ngx_uint_t shard,
+    ngx_http_presence_ms_t now);
 static void ngx_http_presence_redis_set_why(
     ngx_http_presence_redis_shared_t *shared, const char *why);
 
@@ -161,7 +162,7 @@ ngx_http_presence_redis_tell(ngx_http_presence_redis_t *redis, ngx_uint_t up,
         ngx_http_presence_redis_set_up_locked(zone, state, now);
 
         for (n = 0; !told && n < NGX_HTTP_PRESENCE_REDIS_SHARDS; n++) {
-            shared->turned[n] = ngx_http_presence_redis_turn_locked(zone, now);
+            ngx_http_presence_redis_turn_locked(zone, n, now);
         }
     }
 
@@ -205,8 +206,7 @@ ngx_http_presence_redis_tell_shards_locked(ngx_http_presence_redis_t *redis,
 
         if (shards[i] && shared->ups[i] != state) {
             shared->ups[i] = (uint8_t) state;
-            shared->turned[i] = ngx_http_presence_redis_turn_locked(
-                                                            redis->zone, now);
+            ngx_http_presence_redis_turn_locked(redis->zone, i, now);
             told = 0;
         }
 
@@ -244,26 +244,28 @@ ngx_http_presence_redis_set_up_locked(ngx_http_presence_zone_t *zone,
 }
 
 
-static ngx_http_presence_ms_t
+static void
 ngx_http_presence_redis_turn_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_ms_t now)
+    ngx_uint_t shard, ngx_http_presence_ms_t now)
 {
-    return ngx_http_presence_redis_has_others_locked(zone) ? now : 0;
+    zone->sh->redis->turned[shard] = now;
+    zone->sh->redis->several[shard] =
+                            ngx_http_presence_redis_others_locked(zone) != 0;
 }
 
 
 ngx_uint_t
-ngx_http_presence_redis_has_others_locked(ngx_http_presence_zone_t *zone)
+ngx_http_presence_redis_others_locked(ngx_http_presence_zone_t *zone)
 {
-    ngx_uint_t  n;
+    ngx_uint_t  n, others;
+
+    others = 0;
 
     for (n = 0; n < NGX_HTTP_PRESENCE_REDIS_NODES; n++) {
-        if (zone->sh->redis->nodes[n].alive) {
-            return 1;
-        }
+        others += zone->sh->redis->nodes[n].alive;
     }
 
-    return 0;
+    return others;
 }
 
 

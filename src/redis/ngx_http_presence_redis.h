@@ -33,7 +33,6 @@
 #define NGX_HTTP_PRESENCE_REDIS_LOOK     16     /* answer with the record */
 #define NGX_HTTP_PRESENCE_REDIS_EXTEND   32     /* a full window for orphans */
 #define NGX_HTTP_PRESENCE_REDIS_FRESH    64     /* heard just now; not sent */
-#define NGX_HTTP_PRESENCE_REDIS_WAIT     128    /* others may not be back yet */
 
 #define NGX_HTTP_PRESENCE_REDIS_CONTENT  15     /* kept until they are sent */
 
@@ -70,8 +69,9 @@ struct ngx_http_presence_redis_shared_s {
     uint8_t                           filled[NGX_HTTP_PRESENCE_REDIS_SHARDS];
     uint8_t                           resync[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 
-    /* when it went or came back; 0: there were no other nodes */
+    /* when it went or came back, and whether other nodes were alive then */
     ngx_http_presence_ms_t            turned[NGX_HTTP_PRESENCE_REDIS_SHARDS];
+    uint8_t                           several[NGX_HTTP_PRESENCE_REDIS_SHARDS];
 
     /* of a cluster: "up" and "offset" of each shard's master */
     uint8_t                           ups[NGX_HTTP_PRESENCE_REDIS_SHARDS];
@@ -164,12 +164,12 @@ ngx_uint_t ngx_http_presence_redis_tell_shards_locked(
     ngx_http_presence_redis_t *redis, const uint8_t *shards, ngx_uint_t state,
     ngx_http_presence_ms_t now);
 
+/* other nodes that are alive, as far as is known */
+ngx_uint_t ngx_http_presence_redis_others_locked(
+    ngx_http_presence_zone_t *zone);
+
 /* all users of its shards have to be sent, and looked at */
 void ngx_http_presence_redis_resync_locked(ngx_http_presence_redis_t *redis);
-
-/* are there other nodes, as far as is known? */
-ngx_uint_t ngx_http_presence_redis_has_others_locked(
-    ngx_http_presence_zone_t *zone);
 
 /* adds up what this worker has counted, and says what waits in it */
 void ngx_http_presence_redis_count_locked(ngx_http_presence_redis_t *redis);

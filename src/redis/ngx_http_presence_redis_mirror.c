@@ -7,12 +7,16 @@
 #include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_doubts.h"
 #include "ngx_http_presence_redis_feed.h"
+#include "ngx_http_presence_redis_patience.h"
 #include "ngx_http_presence_redis_peer.h"
 #include "ngx_http_presence_redis_scripts.h"
 
 
 /* users that wait to be sent; past it all are sent, a bit at a time */
 #define NGX_HTTP_PRESENCE_REDIS_QUEUE     4096
+
+/* when the queue is full: until a look whether it still is */
+#define NGX_HTTP_PRESENCE_REDIS_SOON      50
 
 /* users that are sent and not answered */
 #define NGX_HTTP_PRESENCE_REDIS_INFLIGHT  256
@@ -48,6 +52,14 @@ typedef struct {
 } ngx_http_presence_redis_args_t;
 
 
+static void ngx_http_presence_redis_mirror_outage_locked(
+    ngx_http_presence_zone_t *zone, const u_char *id, size_t len,
+    ngx_http_presence_redis_outage_t *outage);
+static ngx_uint_t ngx_http_presence_redis_mirror_is_up_locked(
+    ngx_http_presence_zone_t *zone, ngx_uint_t shard);
+static ngx_http_presence_ms_t ngx_http_presence_redis_mirror_back_locked(
+    ngx_http_presence_zone_t *zone, ngx_uint_t shard,
+    ngx_http_presence_ms_t now);
 static void ngx_http_presence_redis_mirror_ready(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_mirror_down(
@@ -264,14 +276,30 @@ ngx_http_presence_redis_answers(ngx_http_presence_zone_t *zone,
 }
 
 
-ngx_uint_t
+ngx_http_presence_ms_t
 ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user)
 {
-    return ngx_http_presence_redis_answers(zone, user)
-           && ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
-                                                user->id, user->len,
-                                                NGX_HTTP_PRESENCE_REDIS_LOOK);
+    ngx_http_presence_redis_t  *redis;
+
+    if (!ngx_http_presence_redis_answers(zone, user)) {
+        return 0;
+    }
+
+    redis = ngx_http_presence_redis_cluster_of(zone->redis, user->id,
+                                               user->len);
+
+    /* many are due at once: when there is room for this one */
+
+    if (ngx_http_presence_redis_queue_room(&redis->queue) == 0) {
+        return NGX_HTTP_PRESENCE_REDIS_SOON;
+    }
+
+    (void) ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
+                                              user->id, user->len,
+                                              NGX_HTTP_PRESENCE_REDIS_LOOK);
+
+    return ngx_http_presence_redis_retry(zone);
 }
 
 
@@ -302,19 +330,89 @@ ngx_http_presence_redis_look_locked(ngx_http_presence_zone_t *zone,
 
 
 ngx_http_presence_ms_t
-ngx_http_presence_redis_patience_locked(ngx_http_presence_zone_t *zone,
-    const u_char *id, size_t len, uint32_t step)
+ngx_http_presence_redis_hold_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_session_t *session, ngx_uint_t gone,
+    ngx_http_presence_ms_t now)
 {
-    ngx_uint_t              shard;
-    ngx_http_presence_ms_t  turned;
+    ngx_http_presence_ms_t  wait, until, window;
 
-    shard = zone->redis->cluster ? ngx_http_presence_redis_shard(id, len) : 0;
+    wait = ngx_http_presence_redis_ask_locked(zone, session->user);
 
-    turned = zone->sh->redis->turned[shard];
+    /* what is not heard now is not missed either */
 
-    return turned == 0 ? 0
-                       : turned + zone->policy.slack
-                         + (ngx_http_presence_ms_t) zone->policy.misses * step;
+    until = (gone || wait == 0)
+            ? ngx_http_presence_redis_patience_locked(zone, session) : 0;
+
+    if (wait) {
+        return ngx_max(until, now + wait);
+    }
+
+    /* Redis may be back before that */
+
+    window = (ngx_http_presence_ms_t) zone->policy.misses * session->life.step
+             + zone->policy.slack;
+
+    return until > now ? ngx_min(until, now + window) : 0;
+}
+
+
+ngx_http_presence_ms_t
+ngx_http_presence_redis_patience_locked(ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_session_t *session)
+{
+    ngx_http_presence_redis_outage_t  outage;
+
+    ngx_http_presence_redis_mirror_outage_locked(zone, session->user->id,
+                                                 session->user->len, &outage);
+
+    return ngx_http_presence_redis_patience(&zone->policy, &session->life,
+                                            &outage);
+}
+
+
+static void
+ngx_http_presence_redis_mirror_outage_locked(ngx_http_presence_zone_t *zone,
+    const u_char *id, size_t len, ngx_http_presence_redis_outage_t *outage)
+{
+    ngx_uint_t                         shard;
+    ngx_http_presence_redis_shared_t  *shared;
+
+    shared = zone->sh->redis;
+    shard = ngx_http_presence_redis_shard(id, len);
+
+    outage->turned = shared->several[shard] ? shared->turned[shard] : 0;
+    outage->others = (uint32_t) ngx_http_presence_redis_others_locked(zone);
+    outage->away = !ngx_http_presence_redis_mirror_is_up_locked(zone, shard);
+
+    /* nothing was heard since the start: nobody is called gone for a guess */
+
+    if (outage->others == 0 && !shared->filled[shard]) {
+        outage->others = 1;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_presence_redis_mirror_is_up_locked(ngx_http_presence_zone_t *zone,
+    ngx_uint_t shard)
+{
+    ngx_uint_t  up;
+
+    up = zone->redis->cluster ? zone->sh->redis->ups[shard]
+                              : zone->sh->redis->up;
+
+    return up == NGX_HTTP_PRESENCE_REDIS_SERVES;
+}
+
+
+/* of what is sent now: since when has Redis been back, when that is there? */
+
+static ngx_http_presence_ms_t
+ngx_http_presence_redis_mirror_back_locked(ngx_http_presence_zone_t *zone,
+    ngx_uint_t shard, ngx_http_presence_ms_t now)
+{
+    return ngx_http_presence_redis_mirror_is_up_locked(zone, shard)
+           ? zone->sh->redis->turned[shard] : now;
 }
 
 
@@ -481,16 +579,15 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_args_t *args,
     ngx_http_presence_redis_sync_t *sync)
 {
-    u_char                       *p;
-    ngx_str_t                     id;
-    unsigned                      flags;
-    ngx_int_t                     shard;
-    ngx_uint_t                    fresh;
-    ngx_http_presence_ms_t        now;
-    ngx_http_presence_user_t     *user;
-    ngx_http_presence_zone_t     *zone;
-    ngx_http_presence_policy_t   *policy;
-    ngx_http_presence_session_t  *session;
+    u_char                            *p;
+    ngx_str_t                          id;
+    ngx_int_t                          shard;
+    ngx_uint_t                         fresh;
+    ngx_http_presence_ms_t             now, wait;
+    ngx_http_presence_user_t          *user;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_policy_t        *policy;
+    ngx_http_presence_session_t       *session;
 
     zone = redis->zone;
     policy = &zone->policy;
@@ -543,22 +640,21 @@ ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
                                        zone->sh->redis->self.id);
     ngx_http_presence_redis_mirror_arg(args, "%uD", user ? user->rev : 0);
 
-    flags = sync->flags & ~NGX_HTTP_PRESENCE_REDIS_FRESH;
+    /* others may not be back yet */
 
-    if (ngx_http_presence_redis_patience_locked(zone, id.data, id.len,
-                                                (uint32_t) policy->max_interval)
-        > now)
-    {
-        flags |= NGX_HTTP_PRESENCE_REDIS_WAIT;
-    }
+    wait = ngx_http_presence_redis_mirror_back_locked(zone, shard, now)
+           + policy->misses * policy->max_interval + policy->slack - now;
+    wait = ngx_max(wait, 0);
 
-    ngx_http_presence_redis_mirror_arg(args, "%ud", flags);
-    ngx_http_presence_redis_mirror_arg(args, "%L %L %L %ui %uD %L",
+    ngx_http_presence_redis_mirror_arg(args, "%ud",
+                                       sync->flags
+                                       & ~NGX_HTTP_PRESENCE_REDIS_FRESH);
+    ngx_http_presence_redis_mirror_arg(args, "%L %L %L %ui %uD %L %L",
                                        policy->idle, zone->retention,
                                        policy->interval * policy->misses
                                        + policy->slack,
                                        redis->stream_length, policy->misses,
-                                       policy->slack);
+                                       policy->slack, wait);
 
     ngx_http_presence_redis_mirror_write_user_locked(redis, args, user, now);
 
@@ -697,12 +793,13 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_args_t *args, ngx_http_presence_session_t *session,
     ngx_uint_t fresh, ngx_http_presence_ms_t now)
 {
-    u_char                       *p;
-    const char                   *cause;
-    ngx_http_presence_ms_t        left, wall;
-    ngx_http_presence_life_t      life;
-    ngx_http_presence_zone_t     *zone;
-    ngx_http_presence_verdict_t   verdict;
+    u_char                            *p;
+    const char                        *cause;
+    ngx_http_presence_ms_t             left, wall;
+    ngx_http_presence_life_t           life;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_verdict_t        verdict;
+    ngx_http_presence_redis_outage_t   outage;
 
     zone = redis->zone;
 
@@ -717,13 +814,16 @@ ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
         left = 0;
     }
 
-    if (!life.leaving) {
-        left = ngx_max(left, ngx_http_presence_redis_patience_locked(zone,
-                                                         session->user->id,
-                                                         session->user->len,
-                                                         life.step)
-                             - now);
+    ngx_http_presence_redis_mirror_outage_locked(zone, session->user->id,
+                                                 session->user->len, &outage);
+    if (outage.away) {
+        outage.away = 0;
+        outage.turned = outage.others ? now : 0;
     }
+
+    left = ngx_max(left, ngx_http_presence_redis_patience(&zone->policy, &life,
+                                                          &outage)
+                         - now);
 
     cause = "-";
 

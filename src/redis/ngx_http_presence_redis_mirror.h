@@ -42,11 +42,11 @@ ngx_uint_t ngx_http_presence_redis_answers(ngx_http_presence_zone_t *zone,
     const ngx_http_presence_user_t *user);
 
 /*
- * Has Redis decide about the user: what is due is done when its answer comes.
- * Returns 0 when there is nobody to ask: this node decides alone.
+ * Has Redis decide about the user: what is due is done when its answer comes,
+ * for which the time to wait is returned.  0: there is nobody to ask.
  */
-ngx_uint_t ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user);
+ngx_http_presence_ms_t ngx_http_presence_redis_ask_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_user_t *user);
 
 /*
  * A deadline of a session that another node owns: returns the time at which to
@@ -57,13 +57,18 @@ ngx_http_presence_ms_t ngx_http_presence_redis_look_locked(
     ngx_http_presence_ms_t now);
 
 /*
- * When Redis goes, and again when it comes back, other nodes may have heard
- * what this one has not: nobody is called missed until a full window later.
- * The time of its end; 0: there were no other nodes.
+ * A session of this node's own has missed a beat, or all of them: returns the
+ * time at which to look again, for Redis was asked, or other nodes may have
+ * heard it.  0: this node decides alone, and now.
  */
+ngx_http_presence_ms_t ngx_http_presence_redis_hold_locked(
+    ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
+    ngx_uint_t gone, ngx_http_presence_ms_t now);
+
+/* the time before which such a session is not called gone, or 0 */
 ngx_http_presence_ms_t ngx_http_presence_redis_patience_locked(
-    ngx_http_presence_zone_t *zone, const u_char *id, size_t len,
-    uint32_t step);
+    ngx_http_presence_zone_t *zone,
+    const ngx_http_presence_session_t *session);
 
 /* a user by name, who need not be in the zone; 0: the queue is full */
 ngx_uint_t ngx_http_presence_redis_mirror_put(ngx_http_presence_redis_t *redis,

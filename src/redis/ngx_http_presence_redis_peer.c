@@ -530,6 +530,7 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
                      - zone->policy.leave_grace;
     life->doc = (uint32_t) s->doc;
     life->seq = s->seq;
+    life->alone = 0;
 
     ngx_http_presence_tracker_watch_locked(zone, session, now);
 }

@@ -118,6 +118,8 @@ async function load(nodes, users, busy = names(6, 'busy')) {
     tabs[users.length + i].set({ text: `text ${n}` });
   }, 100);
 
+  nodes.t.after(() => clearInterval(timer));
+
   return { dashes, tabs, users: [...users, ...busy],
     async stop() {
       clearInterval(timer);
@@ -299,7 +301,9 @@ scenario('a master is gone for good: its users are each node\'s own, the others'
   }
 
   for (const user of gone) {
-    await dashes[0].waitForChange(user, 'leave', nodes.window + 3 * SECOND);
+    assert.deepEqual(dashes[0].news(user), ['enter']);
+    await a.beat(user, { logout: true });
+    await dashes[0].waitForChange(user, 'leave', SECOND);
     assert.deepEqual(dashes[1].news(user), []);
   }
 

@@ -1,5 +1,6 @@
 // Random beats, leaves and logouts on three nodes, of which one at a time is
-// cut off from Redis, killed or frozen, against a model.
+// cut off from Redis, killed or frozen, or all of them are cut off, against a
+// model.
 //
 // SEED= repeats one run. SEEDS= takes so many by chance, DURATION= (seconds)
 // makes each longer: "make random".
@@ -9,6 +10,7 @@ import { randomInt } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 
 import { scenario } from './lib/nodes.mjs';
+import { random } from './lib/random.mjs';
 import { SECOND } from './lib/scale.mjs';
 import { pass } from './lib/wait.mjs';
 
@@ -22,21 +24,6 @@ const byChance = (n) => Array.from({ length: n }, () => randomInt(1, 1e9));
 const seeds = process.env.SEED ? [+process.env.SEED]
   : process.env.SEEDS ? byChance(+process.env.SEEDS)
     : [1, 2, ...byChance(1)];
-
-/* mulberry32: the same numbers for the same seed. */
-function random(seed) {
-  let a = seed;
-
-  return (n) => {
-    a = (a + 0x6d2b79f5) | 0;
-
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}
 
 /* What a person does: comes, stays for a while, goes in one way or another. */
 class Person {
@@ -66,7 +53,7 @@ class Person {
   }
 }
 
-/* One node at a time is in trouble, for a while. */
+/* One node at a time is in trouble, or all without Redis, for a while. */
 class Trouble {
   constructor(nodes, dashes) {
     this.#nodes = nodes;
@@ -75,7 +62,7 @@ class Trouble {
 
   /* a node that is cut off cannot tell the others */
   isCut(node) {
-    return this.#node === node;
+    return this.#node === node || (this.#node && this.#kind === 'outage');
   }
 
   async begin(kind, node, ms) {
@@ -90,6 +77,11 @@ class Trouble {
 
     if (kind === 'cut') {
       node.proxy.cut();
+      return;
+    }
+
+    if (kind === 'outage') {
+      this.#nodes.all.forEach(({ proxy }) => proxy.cut());
       return;
     }
 
@@ -109,6 +101,9 @@ class Trouble {
 
     if (this.#kind === 'cut') {
       node.proxy.heal();
+
+    } else if (this.#kind === 'outage') {
+      this.#nodes.all.forEach(({ proxy }) => proxy.heal());
 
     } else if (this.#kind === 'freeze') {
       node.nginx.thaw();
@@ -165,7 +160,7 @@ for (const seed of seeds) {
       const person = people[STEADY + pick(USERS - STEADY)];
       const session = `session-${pick(2)}`;
 
-      switch (pick(14)) {
+      switch (pick(15)) {
         case 0: case 1: case 2: case 3:
           await person.beat(any(), session, { text: `text ${pick(100)}` });
           break;
@@ -201,6 +196,9 @@ for (const seed of seeds) {
           break;
         case 10:
           await trouble.begin('freeze', any(), pick(3000));
+          break;
+        case 11:
+          await trouble.begin('outage', any(), pick(4000));
           break;
         default:
       }

@@ -1,6 +1,6 @@
 /*
  * The plain parts of what goes to Redis and comes from it: URL, queue, the
- * share of each node, records.
+ * share of each node, records, and how long a node waits without it.
  */
 
 #include <setjmp.h>
@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "redis/ngx_http_presence_redis_patience.h"
 #include "redis/ngx_http_presence_redis_queue.h"
 #include "redis/ngx_http_presence_redis_record.h"
 #include "redis/ngx_http_presence_redis_share.h"
@@ -476,6 +477,92 @@ test_logout(void **state)
 }
 
 
+static void
+test_patience(void **state)
+{
+    ngx_http_presence_life_t          life;
+    ngx_http_presence_policy_t        policy;
+    ngx_http_presence_redis_outage_t  outage;
+
+    memset(&policy, 0, sizeof(ngx_http_presence_policy_t));
+    memset(&life, 0, sizeof(ngx_http_presence_life_t));
+
+    policy.misses = 3;
+    policy.slack = 5000;
+    life.step = 25000;
+    life.last_sign = 1000000;
+
+    /* nobody else ever was there, whether Redis is or not */
+
+    outage.turned = 0;
+    outage.others = 0;
+    outage.away = 0;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     0);
+
+    outage.away = 1;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     0);
+
+    /* Redis went before the last beat here, and after it */
+
+    outage.others = 2;
+    outage.turned = 900000;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     1000000 + 30 * 25000 + 5000);
+
+    outage.turned = 1010000;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     1010000 + 30 * 25000 + 5000);
+
+    /* more nodes hear less of it each; slower beats take longer */
+
+    outage.others = 4;
+    life.step = 70000;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     1010000 + 50 * 70000 + 5000);
+
+    life.step = 25000;
+    policy.misses = 100;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     1010000 + 100 * 25000 + 5000);
+
+    policy.misses = 3;
+
+    /* it is back: a window */
+
+    outage.away = 0;
+    outage.turned = 2000000;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     2000000 + 3 * 25000 + 5000);
+
+    /* a page that goes may come back elsewhere, but if all were heard here */
+
+    life.leaving = 1;
+    life.alone = NGX_HTTP_PRESENCE_REDIS_ALONE - 1;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     2000000 + 3 * 25000 + 5000);
+
+    life.alone = NGX_HTTP_PRESENCE_REDIS_ALONE;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     0);
+
+    life.leaving = 0;
+
+    assert_int_equal(ngx_http_presence_redis_patience(&policy, &life, &outage),
+                     2000000 + 3 * 25000 + 5000);
+}
+
+
 int
 main(void)
 {
@@ -488,7 +575,8 @@ main(void)
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_sessions),
-        cmocka_unit_test(test_logout)
+        cmocka_unit_test(test_logout),
+        cmocka_unit_test(test_patience)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,65 @@ test_begin_inactive(void **state)
 }
 
 
+static void
+test_alone(void **state)
+{
+    int                       n;
+    ngx_http_presence_life_t  life;
+
+    life = begin(DOC, 1, T0);
+    assert_int_equal(life.alone, 0);
+
+    for (n = 2; n <= 5; n++) {
+        beat_at(&life, DOC, n, T0);
+    }
+
+    assert_int_equal(life.alone, 4);
+
+    /* the same again, and one that was overtaken, are no evidence */
+
+    beat_at(&life, DOC, 5, T0);
+    beat_at(&life, DOC, 3, T0);
+    assert_int_equal(life.alone, 4);
+
+    /* the next page, and its leave */
+
+    beat_at(&life, OTHER, 1, T0);
+    leave_at(&life, OTHER, 2, T0);
+    beat_at(&life, DOC, 1, T0);
+    assert_int_equal(life.alone, 7);
+
+    /* one is left out: by this document, by the next one, before a leave */
+
+    beat_at(&life, DOC, 3, T0);
+    assert_int_equal(life.alone, 0);
+
+    beat_at(&life, DOC, 4, T0);
+    beat_at(&life, OTHER, 2, T0);
+    assert_int_equal(life.alone, 0);
+
+    beat_at(&life, OTHER, 3, T0);
+    leave_at(&life, OTHER, 5, T0);
+    assert_int_equal(life.alone, 0);
+
+    /* without numbers nothing is known */
+
+    beat_at(&life, DOC, 1, T0);
+    assert_int_equal(life.alone, 1);
+    beat_at(&life, DOC, -1, T0);
+    assert_int_equal(life.alone, 0);
+    beat_at(&life, OTHER, -1, T0);
+    beat_at(&life, OTHER, 1, T0);
+    assert_int_equal(life.alone, 0);
+
+    for (n = 2; n <= 400; n++) {
+        beat_at(&life, OTHER, n, T0);
+    }
+
+    assert_int_equal(life.alone, UINT8_MAX);
+}
+
+
 /* misses */
 
 static void
@@ -1801,6 +1860,7 @@ main(void)
         cmocka_unit_test(test_begin),
         cmocka_unit_test(test_begin_by_touch),
         cmocka_unit_test(test_begin_inactive),
+        cmocka_unit_test(test_alone),
         cmocka_unit_test(test_missed),
         cmocka_unit_test(test_missed_not_before),
         cmocka_unit_test(test_missed_extremes),

@@ -3,7 +3,7 @@
 --
 -- KEYS: the user's hash, the sorted set "online", the stream "changes"
 -- ARGV: node, revision that the node has, flags, "idle retention margin
---       length misses slack", reason, age of "since", manual status,
+--       length misses slack wait", reason, age of "since", manual status,
 --       milliseconds to its end, groups, text, meta, dead nodes, user; then
 --       for each session of that node its id and "sign left active beat step
 --       missed leaving doc seq cause fresh": ages, and the time left,
@@ -12,11 +12,13 @@
 --       any more, 3 of one that the node takes for another's, of which it says
 --       no more, and 4 of what was heard just now with a beat, when the one
 --       before is asked for
+--
+-- "wait" are milliseconds in which other nodes may not be back yet.
+--
 -- Answer: time, revision before and after, what was asked for, and maybe the
 --         record
 
-local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND, WAIT
-    = 1, 2, 4, 8, 16, 32, 128
+local MANUAL, NOTE, GROUPS, ALL, LOOK, EXTEND = 1, 2, 4, 8, 16, 32
 local DAY = 86400000
 
 -- The time of a sign of life differs by so much from one call to the next.
@@ -38,8 +40,7 @@ local function words(s)
 end
 
 local policy = words(ARGV[4])
-local idle, retention, margin, length, misses, slack
-    = policy[1], policy[2], policy[3], policy[4], policy[5], policy[6]
+local idle, retention, margin, length, misses, slack, wait = unpack(policy)
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -218,14 +219,16 @@ for id, s in pairs(sessions) do
             s[DEADLINE] = now + misses * s[STEP] + slack
             s[SIGN] = now
             s[MISSED] = 0
+        elseif wait > 0 then
+            s[DEADLINE] = math.max(s[DEADLINE],
+                                   now + math.min(wait, misses * s[STEP] + slack))
         end
         if s[DEADLINE] <= now then
             finish(id, due(s), 0)
         else
             put[id] = s
         end
-    elseif s[NODE] ~= node and s[DEADLINE] + margin < now and not has(WAIT)
-    then
+    elseif s[NODE] ~= node and s[DEADLINE] + margin < now and wait == 0 then
         finish(id, due(s), 0)
     end
 end
