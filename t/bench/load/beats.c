@@ -183,9 +183,9 @@ beats_make_request(void)
     static const char  body[] =
         "{\"session\":\"tab-000000000000\",\"doc\":\"nJ8yYqk0QmW3v1dOZ7xTbA\","
         "\"seq\":0000000000000,\"visible\":true,\"active_ms_ago\":1834,"
-        "\"next_ms\":25731,\"diag\":{\"by\":\"timer\",\"failed\":0,"
-        "\"error\":null,\"rtt_ms\":12,\"wall_ms\":25004,\"mono_ms\":25003,"
-        "\"late_ms\":2}}";
+        "\"next_ms\":25731,\"diag\":{\"fired\":\"timer\",\"since_ms\":25003,"
+        "\"wall_ms\":25004,\"drift_ms\":2,\"rtt_ms\":12,"
+        "\"ticker\":\"worker\"}}";
 
     break_line = beats_header[0] ? "\r\n" : "";
 
