@@ -10,96 +10,168 @@
 /* an age or an interval of more is as good as this one */
 #define NGX_HTTP_PRESENCE_JSON_MAX_MS       31536000000.0       /* a year */
 
+/* memory that is enough for what the browser client sends, by far */
+#define NGX_HTTP_PRESENCE_JSON_MEMORY       16384
+
 
 typedef struct {
     ngx_pool_t                        *pool;
     const ngx_http_presence_limits_t  *limits;
     ngx_http_presence_report_t        *report;
+    const char                        *detail;  /* of what is refused */
 } ngx_http_presence_json_ctx_t;
 
 
+/* how to read a member: some are a number for "offset" of the report */
 typedef struct {
     const char   *name;
-    ngx_int_t   (*read)(ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_int_t   (*read)(ngx_http_presence_json_ctx_t *ctx, const cJSON *item,
+                        size_t offset);
+    size_t        offset;
     const char   *detail;
 } ngx_http_presence_json_member_t;
 
 
+static ngx_int_t ngx_http_presence_json_read(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *object,
+    const ngx_http_presence_json_member_t *members);
+static const ngx_http_presence_json_member_t *ngx_http_presence_json_find(
+    const ngx_http_presence_json_member_t *members,
+    const ngx_http_presence_json_member_t *from, const char *name);
 static ngx_int_t ngx_http_presence_json_session(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
-static ngx_int_t ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
+    const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_integer(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_ms(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_visible(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
-static ngx_int_t ngx_http_presence_json_active(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
-static ngx_int_t ngx_http_presence_json_next(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_status(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_until(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_text(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
+    const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_meta(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
+    const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_leave(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_logout(
-    ngx_http_presence_json_ctx_t *ctx, const cJSON *item);
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item);
-static void ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
-    const cJSON *item);
-static void ngx_http_presence_json_ms(const cJSON *diag, const char *name,
-    ngx_http_presence_ms_t *value);
+    const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_fired(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_failed(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_error(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
+static ngx_int_t ngx_http_presence_json_discarded(
+    ngx_http_presence_json_ctx_t *ctx, const cJSON *item, size_t offset);
 static ngx_int_t ngx_http_presence_json_number(const cJSON *item, double max,
     int64_t *value);
 static ngx_int_t ngx_http_presence_json_string(
     ngx_http_presence_json_ctx_t *ctx, const char *data, size_t len,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_presence_json_is_sound(u_char *p, size_t len);
+static cJSON *ngx_http_presence_json_parse(const u_char *body, size_t len,
+    const char **end);
+static void ngx_http_presence_json_release(cJSON *root);
+static void *ngx_http_presence_json_alloc(size_t size);
+static void ngx_http_presence_json_free(void *p);
 
 
-#define ngx_http_presence_json_integer                                        \
+/* of the body that is being read; what does not fit is malloc()ed */
+static uint64_t    ngx_http_presence_json_memory[NGX_HTTP_PRESENCE_JSON_MEMORY
+                                                 / sizeof(uint64_t)];
+static size_t      ngx_http_presence_json_used;
+static ngx_uint_t  ngx_http_presence_json_spilled;
+
+
+#define ngx_http_presence_json_an_integer                                     \
     "an integer from 0 to 9007199254740991"
+
+#define ngx_http_presence_json_in_beat(field)                                 \
+    offsetof(ngx_http_presence_report_t, beat)                                \
+    + offsetof(ngx_http_presence_beat_t, field)
+
+#define ngx_http_presence_json_in_diag(field)                                 \
+    offsetof(ngx_http_presence_report_t, diag)                                \
+    + offsetof(ngx_http_presence_diag_t, field)
+
+
+/* in the order in which the browser client mostly has them */
 
 static const ngx_http_presence_json_member_t
 ngx_http_presence_json_members[] = {
 
-    { "session", ngx_http_presence_json_session,
+    { "session", ngx_http_presence_json_session, 0,
       "\"session\" must be a string of letters, digits and \"._~:-\", not "
       "empty and not longer than \"max_session_length\"" },
-    { "doc", ngx_http_presence_json_doc,
+    { "doc", ngx_http_presence_json_doc, 0,
       "\"doc\" must be a string of at most 64 bytes" },
-    { "seq", ngx_http_presence_json_seq,
-      "\"seq\" must be " ngx_http_presence_json_integer },
-    { "visible", ngx_http_presence_json_visible,
+    { "seq", ngx_http_presence_json_integer,
+      ngx_http_presence_json_in_beat(seq),
+      "\"seq\" must be " ngx_http_presence_json_an_integer },
+    { "visible", ngx_http_presence_json_visible, 0,
       "\"visible\" must be true or false" },
-    { "active_ms_ago", ngx_http_presence_json_active,
-      "\"active_ms_ago\" must be " ngx_http_presence_json_integer },
-    { "next_ms", ngx_http_presence_json_next,
-      "\"next_ms\" must be " ngx_http_presence_json_integer },
-    { "status", ngx_http_presence_json_status,
+    { "active_ms_ago", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_beat(active_ago),
+      "\"active_ms_ago\" must be " ngx_http_presence_json_an_integer },
+    { "next_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_beat(next),
+      "\"next_ms\" must be " ngx_http_presence_json_an_integer },
+    { "diag", ngx_http_presence_json_diag, 0,
+      "\"diag\" must be an object" },
+    { "status", ngx_http_presence_json_status, 0,
       "\"status\" must be online, busy, dnd, away or invisible" },
-    { "until", ngx_http_presence_json_until,
-      "\"until\" must be null or " ngx_http_presence_json_integer },
-    { "text", ngx_http_presence_json_text,
+    { "until", ngx_http_presence_json_until, 0,
+      "\"until\" must be null or " ngx_http_presence_json_an_integer },
+    { "text", ngx_http_presence_json_text, 0,
       "\"text\" must be null or a string of at most \"max_text_length\" "
       "bytes" },
-    { "meta", ngx_http_presence_json_meta,
+    { "meta", ngx_http_presence_json_meta, 0,
       "\"meta\" must be null or an object of at most \"max_meta_length\" "
       "bytes" },
-    { "leave", ngx_http_presence_json_leave,
+    { "leave", ngx_http_presence_json_leave, 0,
       "\"leave\" must be true or false" },
-    { "logout", ngx_http_presence_json_logout,
+    { "logout", ngx_http_presence_json_logout, 0,
       "\"logout\" must be true or false" },
-    { "diag", ngx_http_presence_json_diag,
-      "\"diag\" must be an object" },
 
-    { NULL, NULL, NULL }
+    { NULL, NULL, 0, NULL }
+};
+
+
+/*
+ * Evidence, and never a reason to refuse a beat: a wrong member is taken for
+ * one that is not there.
+ */
+
+static const ngx_http_presence_json_member_t
+ngx_http_presence_json_evidence[] = {
+
+    { "fired", ngx_http_presence_json_fired, 0, NULL },
+    { "since_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(since), NULL },
+    { "wall_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(wall), NULL },
+    { "drift_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(drift), NULL },
+    { "failed", ngx_http_presence_json_failed, 0, NULL },
+    { "error", ngx_http_presence_json_error, 0, NULL },
+    { "rtt_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(rtt), NULL },
+    { "hidden_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(hidden), NULL },
+    { "frozen_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(frozen), NULL },
+    { "slept_ms", ngx_http_presence_json_ms,
+      ngx_http_presence_json_in_diag(slept), NULL },
+    { "discarded", ngx_http_presence_json_discarded, 0, NULL },
+
+    { NULL, NULL, 0, NULL }
 };
 
 
@@ -109,11 +181,10 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
     ngx_http_presence_report_t *report, const char **detail,
     ngx_uint_t *field)
 {
-    cJSON                                  *root, *item;
-    const char                             *end;
-    ngx_int_t                               rc;
-    ngx_http_presence_json_ctx_t            ctx;
-    const ngx_http_presence_json_member_t  *member;
+    cJSON                         *root;
+    ngx_int_t                      rc;
+    const char                    *end;
+    ngx_http_presence_json_ctx_t   ctx;
 
     ngx_memzero(report, sizeof(ngx_http_presence_report_t));
 
@@ -131,7 +202,7 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
         return NGX_ERROR;
     }
 
-    root = cJSON_ParseWithLengthOpts((const char *) body, len, &end, 0);
+    root = ngx_http_presence_json_parse(body, len, &end);
 
     while (root && (size_t) ((u_char *) end - body) < len
            && (*end == ' ' || *end == '\t' || *end == CR || *end == LF))
@@ -140,7 +211,7 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
     }
 
     if (!cJSON_IsObject(root) || (size_t) ((u_char *) end - body) != len) {
-        cJSON_Delete(root);
+        ngx_http_presence_json_release(root);
         *detail = "the body is not one JSON object";
         return NGX_ERROR;
     }
@@ -148,44 +219,86 @@ ngx_http_presence_json_read_beat(ngx_pool_t *pool, u_char *body, size_t len,
     ctx.pool = pool;
     ctx.limits = limits;
     ctx.report = report;
+    ctx.detail = NULL;
 
-    rc = NGX_OK;
     *field = 1;
 
-    cJSON_ArrayForEach(item, root) {
+    rc = ngx_http_presence_json_read(&ctx, root,
+                                     ngx_http_presence_json_members);
 
-        for (member = ngx_http_presence_json_members; member->name; member++) {
-
-            if (ngx_strcmp(item->string, member->name) != 0) {
-                continue;
-            }
-
-            if (member->read(&ctx, item) != NGX_OK) {
-                *detail = member->detail;
-                rc = NGX_ERROR;
-                goto done;
-            }
-
-            break;
-        }
-    }
-
-    if (report->session.len == 0) {
-        *detail = "\"session\" is missing";
+    if (rc == NGX_OK && report->session.len == 0) {
+        ctx.detail = "\"session\" is missing";
         rc = NGX_ERROR;
     }
 
-done:
+    *detail = ctx.detail;
 
-    cJSON_Delete(root);
+    ngx_http_presence_json_release(root);
 
     return rc;
 }
 
 
+/* reads the members that the table has, and passes over others */
+
+static ngx_int_t
+ngx_http_presence_json_read(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *object, const ngx_http_presence_json_member_t *members)
+{
+    const cJSON                            *item;
+    const ngx_http_presence_json_member_t  *member, *from;
+
+    from = members;
+
+    cJSON_ArrayForEach(item, object) {
+
+        member = ngx_http_presence_json_find(members, from, item->string);
+
+        if (member == NULL) {
+            continue;
+        }
+
+        if (member->read(ctx, item, member->offset) != NGX_OK
+            && member->detail)
+        {
+            ctx->detail = member->detail;
+            return NGX_ERROR;
+        }
+
+        from = member + 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* "from" is where it is most likely to be, for they come mostly in order */
+
+static const ngx_http_presence_json_member_t *
+ngx_http_presence_json_find(const ngx_http_presence_json_member_t *members,
+    const ngx_http_presence_json_member_t *from, const char *name)
+{
+    const ngx_http_presence_json_member_t  *member;
+
+    for (member = from; member->name; member++) {
+        if (ngx_strcmp(member->name, name) == 0) {
+            return member;
+        }
+    }
+
+    for (member = members; member < from; member++) {
+        if (ngx_strcmp(member->name, name) == 0) {
+            return member;
+        }
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_http_presence_json_session(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     size_t       len;
     const char  *p;
@@ -219,7 +332,7 @@ ngx_http_presence_json_session(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     size_t    len;
     uint32_t  hash;
@@ -244,18 +357,29 @@ ngx_http_presence_json_doc(ngx_http_presence_json_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_presence_json_seq(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+ngx_http_presence_json_integer(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
 {
     return ngx_http_presence_json_number(item,
-                                         NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
-                                         &ctx->report->beat.seq);
+                              NGX_HTTP_PRESENCE_JSON_MAX_INTEGER,
+                              (int64_t *) ((u_char *) ctx->report + offset));
+}
+
+
+/* in "diag", one below 0 is of a wall clock that was set back */
+
+static ngx_int_t
+ngx_http_presence_json_ms(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
+{
+    return ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
+                              (int64_t *) ((u_char *) ctx->report + offset));
 }
 
 
 static ngx_int_t
 ngx_http_presence_json_visible(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     ctx->report->beat.hidden = cJSON_IsFalse(item);
 
@@ -264,26 +388,8 @@ ngx_http_presence_json_visible(ngx_http_presence_json_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_presence_json_active(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
-{
-    return ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
-                                         &ctx->report->beat.active_ago);
-}
-
-
-static ngx_int_t
-ngx_http_presence_json_next(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
-{
-    return ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
-                                         &ctx->report->beat.next);
-}
-
-
-static ngx_int_t
 ngx_http_presence_json_status(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     ngx_uint_t  i;
 
@@ -307,7 +413,7 @@ ngx_http_presence_json_status(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_until(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     if (cJSON_IsNull(item)) {
         return NGX_OK;
@@ -330,7 +436,7 @@ ngx_http_presence_json_until(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_text(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     size_t  len;
 
@@ -355,7 +461,7 @@ ngx_http_presence_json_text(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_meta(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     char       *text;
     size_t      len;
@@ -388,7 +494,7 @@ ngx_http_presence_json_meta(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_leave(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     ctx->report->leave = cJSON_IsTrue(item);
 
@@ -398,7 +504,7 @@ ngx_http_presence_json_leave(ngx_http_presence_json_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_presence_json_logout(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
     ctx->report->logout = cJSON_IsTrue(item);
 
@@ -406,75 +512,75 @@ ngx_http_presence_json_logout(ngx_http_presence_json_ctx_t *ctx,
 }
 
 
-/*
- * Evidence, and never a reason to refuse a beat: of its members a wrong one is
- * taken for one that is not there.
- */
-
 static ngx_int_t
 ngx_http_presence_json_diag(ngx_http_presence_json_ctx_t *ctx,
-    const cJSON *item)
+    const cJSON *item, size_t offset)
 {
-    ngx_uint_t                 i;
-    const cJSON               *fired;
-    ngx_http_presence_ms_t     failed;
-    ngx_http_presence_diag_t  *diag;
-
     if (!cJSON_IsObject(item)) {
         return NGX_ERROR;
     }
 
-    diag = &ctx->report->diag;
-    failed = 0;
+    return ngx_http_presence_json_read(ctx, item,
+                                       ngx_http_presence_json_evidence);
+}
 
-    ngx_http_presence_json_ms(item, "since_ms", &diag->since);
-    ngx_http_presence_json_ms(item, "wall_ms", &diag->wall);
-    ngx_http_presence_json_ms(item, "rtt_ms", &diag->rtt);
-    ngx_http_presence_json_ms(item, "drift_ms", &diag->drift);
-    ngx_http_presence_json_ms(item, "hidden_ms", &diag->hidden);
-    ngx_http_presence_json_ms(item, "frozen_ms", &diag->frozen);
-    ngx_http_presence_json_ms(item, "slept_ms", &diag->slept);
-    ngx_http_presence_json_ms(item, "failed", &failed);
 
-    diag->failed = (uint32_t) ngx_min(failed, NGX_MAX_INT32_VALUE);
+static ngx_int_t
+ngx_http_presence_json_fired(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
+{
+    ngx_uint_t  i;
 
-    diag->discarded = cJSON_IsTrue(
-                         cJSON_GetObjectItemCaseSensitive(item, "discarded"));
-
-    ngx_http_presence_json_error(diag,
-                         cJSON_GetObjectItemCaseSensitive(item, "error"));
-
-    fired = cJSON_GetObjectItemCaseSensitive(item, "fired");
-
-    if (!cJSON_IsString(fired)) {
-        return NGX_OK;
+    if (!cJSON_IsString(item)) {
+        return NGX_ERROR;
     }
 
     for (i = NGX_HTTP_PRESENCE_FIRED_START;
          i < NGX_HTTP_PRESENCE_FIRED_OTHER
-         && ngx_strcmp(fired->valuestring, ngx_http_presence_fired_names[i])
+         && ngx_strcmp(item->valuestring, ngx_http_presence_fired_names[i])
             != 0;
          i++)
     {
         /* void */
     }
 
-    diag->fired = (uint8_t) i;
+    ctx->report->diag.fired = (uint8_t) i;
 
     return NGX_OK;
 }
 
 
-static void
-ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
-    const cJSON *item)
+static ngx_int_t
+ngx_http_presence_json_failed(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
 {
-    ngx_int_t   status;
-    ngx_uint_t  i;
+    int64_t  failed;
+
+    if (ngx_http_presence_json_number(item, NGX_MAX_INT32_VALUE, &failed)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->report->diag.failed = (uint32_t) failed;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_presence_json_error(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
+{
+    ngx_int_t                  status;
+    ngx_uint_t                 i;
+    ngx_http_presence_diag_t  *diag;
 
     if (!cJSON_IsString(item)) {
-        return;
+        return NGX_ERROR;
     }
+
+    diag = &ctx->report->diag;
 
     for (i = NGX_HTTP_PRESENCE_ERROR_NETWORK;
          i <= NGX_HTTP_PRESENCE_ERROR_REPLY;
@@ -484,7 +590,7 @@ ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
             == 0)
         {
             diag->error = (uint8_t) i;
-            return;
+            return NGX_OK;
         }
     }
 
@@ -495,21 +601,18 @@ ngx_http_presence_json_error(ngx_http_presence_diag_t *diag,
         diag->status = (uint16_t) status;
         diag->error = (uint8_t) ngx_http_presence_diagnose_status(status);
     }
+
+    return NGX_OK;
 }
 
 
-/* a time of diag: one below 0 is of a wall clock that was set back */
-
-static void
-ngx_http_presence_json_ms(const cJSON *diag, const char *name,
-    ngx_http_presence_ms_t *value)
+static ngx_int_t
+ngx_http_presence_json_discarded(ngx_http_presence_json_ctx_t *ctx,
+    const cJSON *item, size_t offset)
 {
-    const cJSON  *item;
+    ctx->report->diag.discarded = cJSON_IsTrue(item);
 
-    item = cJSON_GetObjectItemCaseSensitive(diag, name);
-
-    (void) ngx_http_presence_json_number(item, NGX_HTTP_PRESENCE_JSON_MAX_MS,
-                                         value);
+    return NGX_OK;
 }
 
 
@@ -561,9 +664,25 @@ ngx_http_presence_json_string(ngx_http_presence_json_ctx_t *ctx,
 static ngx_uint_t
 ngx_http_presence_json_is_sound(u_char *p, size_t len)
 {
-    u_char  *end;
+    u_char    *end;
+    uint64_t   bytes;
 
     end = p + len;
+
+    /* mostly it is ASCII without a backslash: eight bytes at a time */
+
+    if (memchr(p, '\\', len) == NULL) {
+
+        for ( /* void */ ; (size_t) (end - p) >= sizeof(bytes);
+             p += sizeof(bytes))
+        {
+            ngx_memcpy(&bytes, p, sizeof(bytes));
+
+            if (bytes & 0x8080808080808080) {
+                break;
+            }
+        }
+    }
 
     while (p < end) {
 
@@ -584,4 +703,74 @@ ngx_http_presence_json_is_sound(u_char *p, size_t len)
     }
 
     return 1;
+}
+
+
+/*
+ * cJSON allocates each name and each value.  All of a body's are taken from one
+ * piece of memory, one after the other, and end together.  The hooks are of the
+ * whole process: they are ours for as long as there is a tree.
+ */
+
+static cJSON *
+ngx_http_presence_json_parse(const u_char *body, size_t len, const char **end)
+{
+    static cJSON_Hooks  hooks = {
+        ngx_http_presence_json_alloc, ngx_http_presence_json_free
+    };
+
+    ngx_http_presence_json_used = 0;
+    ngx_http_presence_json_spilled = 0;
+
+    cJSON_InitHooks(&hooks);
+
+    return cJSON_ParseWithLengthOpts((const char *) body, len, end, 0);
+}
+
+
+static void
+ngx_http_presence_json_release(cJSON *root)
+{
+    if (ngx_http_presence_json_spilled) {
+        cJSON_Delete(root);
+    }
+
+    cJSON_InitHooks(NULL);
+}
+
+
+static void *
+ngx_http_presence_json_alloc(size_t size)
+{
+    u_char  *p;
+
+    size = ngx_align(size, sizeof(uint64_t));
+
+    if (size > NGX_HTTP_PRESENCE_JSON_MEMORY - ngx_http_presence_json_used) {
+        ngx_http_presence_json_spilled = 1;
+        return malloc(size);
+    }
+
+    p = (u_char *) ngx_http_presence_json_memory + ngx_http_presence_json_used;
+
+    ngx_http_presence_json_used += size;
+
+    return p;
+}
+
+
+static void
+ngx_http_presence_json_free(void *p)
+{
+    u_char  *memory;
+
+    memory = (u_char *) ngx_http_presence_json_memory;
+
+    if ((u_char *) p >= memory
+        && (u_char *) p < memory + NGX_HTTP_PRESENCE_JSON_MEMORY)
+    {
+        return;
+    }
+
+    free(p);
 }

@@ -573,6 +573,21 @@ POST /presence/beat?as=anna {"session":"tab","more":"<m*100000>"}
 413 body-too-large: a beat has at most 4096 bytes
 
 
+=== a body of very many values, and a small one after it
+--- steps
+POST /presence/beat?as=anna {"session":"tab","more":[<1,*1500>1],"text":"all","meta":{"list":[<2,*400>2]}}
+200 {"user":"anna","session":"tab",<any>}
+
+GET /presence/users?as=anna&users=anna
+200 {<any>"text":"all","meta":{"list":[<2,*400>2]}}],<any>}
+
+POST /presence/beat?as=anna {"session":"tab","text":"few"}
+200
+
+GET /presence/users?as=anna&users=anna
+200 {<any>"text":"few","meta":{"list":[<2,*400>2]}}],<any>}
+
+
 === a chunked body of 4096 bytes
 --- request eval
 "POST /presence/beat?as=anna\r\n"
