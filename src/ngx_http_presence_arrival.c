@@ -127,6 +127,7 @@ ngx_http_presence_arrival_settle_locked(ngx_http_presence_zone_t *zone,
     if (doubt->recovered) {
         counters->late[arrival->diagnosis.cause]++;
         counters->recovered[arrival->diagnosis.cause]++;
+        counters->recovered_at = (uint64_t) ngx_time();
 
     } else if (!doubt->report.leave) {
         ngx_http_presence_arrival_count_locked(zone, arrival);

@@ -123,6 +123,9 @@ typedef struct {
     uint64_t                     evicted;       /* offline, to make room */
     uint64_t                     full;          /* nothing made room */
     uint64_t                     rebuilt;
+    uint64_t                     recovered_at;  /* last time, in seconds */
+    uint64_t                     full_at;
+    uint64_t                     rebuilt_at;
     ngx_http_presence_histogram_t  gap;         /* milliseconds */
     ngx_http_presence_histogram_t  detection;   /* milliseconds */
     ngx_http_presence_traffic_t  traffic;       /* of all workers */

@@ -10,6 +10,12 @@
 /* a deaf episode so long ago is no news */
 #define NGX_HTTP_PRESENCE_STATUS_NEWS  (5 * 60 * 1000)
 
+/* the same of what happens one by one, seconds */
+#define NGX_HTTP_PRESENCE_STATUS_HOUR  (60 * 60)
+
+#define ngx_http_presence_status_is_news(at)                                  \
+    (ngx_time() - (time_t) (at) < NGX_HTTP_PRESENCE_STATUS_HOUR)
+
 /* a lease that lapsed so long ago is nobody's, and not just late */
 #define NGX_HTTP_PRESENCE_STATUS_LEASE  1000
 
@@ -322,10 +328,10 @@ ngx_http_presence_status_find(ngx_http_presence_status_t *status)
         recovered += counters->recovered[i];
     }
 
-    if (recovered) {
+    if (ngx_http_presence_status_is_news(counters->recovered_at)) {
         ngx_http_presence_status_add(status,
-                           "%uL time%s, a session was called gone and beat "
-                           "again", recovered, recovered == 1 ? "" : "s");
+                           "A session was called gone and beat again in the "
+                           "last hour, %uL since nginx started", recovered);
     }
 
     for (i = 0, deaf = 0; i < status->nepisodes; i++) {
@@ -342,8 +348,10 @@ ngx_http_presence_status_find(ngx_http_presence_status_t *status)
                                      "the last 5 minutes", deaf);
     }
 
-    if (counters->full) {
-        ngx_http_presence_status_add(status, "The zone was full, %uL time%s",
+    if (ngx_http_presence_status_is_news(counters->full_at)) {
+        ngx_http_presence_status_add(status,
+                                     "The zone was full in the last hour, %uL "
+                                     "time%s since nginx started",
                                      counters->full,
                                      counters->full == 1 ? "" : "s");
 
@@ -352,11 +360,10 @@ ngx_http_presence_status_find(ngx_http_presence_status_t *status)
                                      "Less than 10 %% of the zone is free");
     }
 
-    if (counters->rebuilt) {
+    if (ngx_http_presence_status_is_news(counters->rebuilt_at)) {
         ngx_http_presence_status_add(status,
                                      "The zone was rebuilt after a worker "
-                                     "died, %uL time%s", counters->rebuilt,
-                                     counters->rebuilt == 1 ? "" : "s");
+                                     "died, in the last hour");
     }
 }
 

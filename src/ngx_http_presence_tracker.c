@@ -576,6 +576,7 @@ ngx_http_presence_tracker_hear_locked(ngx_http_presence_zone_t *zone,
 
             zone->sh->counters.late[turn->cause]++;
             zone->sh->counters.recovered[turn->cause]++;
+            zone->sh->counters.recovered_at = (uint64_t) ngx_time();
         }
 
         answer->result = NGX_HTTP_PRESENCE_BEAT_BEGAN;

@@ -91,6 +91,7 @@ ngx_http_presence_zone_reset(ngx_http_presence_zone_t *zone, ngx_uint_t keep)
         clock = zone->sh->clock;
         counters = zone->sh->counters;
         counters.rebuilt++;
+        counters.rebuilt_at = (uint64_t) ngx_time();
 
         ngx_slab_init(zone->shpool);
 
@@ -300,6 +301,7 @@ ngx_http_presence_zone_alloc_locked(ngx_http_presence_zone_t *zone,
     }
 
     zone->sh->counters.full++;
+    zone->sh->counters.full_at = (uint64_t) ngx_time();
     zone->full = 1;
 
     return NULL;

@@ -103,6 +103,8 @@ scenario('People who are there are shown as offline; A user flaps',
     assert.equal(value(await says(scene, title, 1),
       'presence_recovered_total', 'cause="unknown"'), 3);
 
+    assert.match(await says(scene, ''), /"A session was called gone and beat again in the last hour, 3 since nginx started"/);
+
     const told = (await says(scene, 'A user flaps'))
       .match(/(offline|online) \((missed|recovered)\)/g);
 
