@@ -74,7 +74,8 @@ ngx_http_presence_arrival_of_lost_locked(ngx_http_presence_zone_t *zone,
 
         hole = (uint16_t) (report->beat.seq - last.seq - 1);
 
-        if (report->beat.seq >= 0 && report->diag.since >= 0 && hole < 0x8000)
+        if (report->beat.seq >= 0 && report->diag.since >= 0 && hole < 0x8000
+            && last.beat.kind != NGX_HTTP_PRESENCE_RECORD_ELSEWHERE)
         {
             arrival->hole = hole;
         }
@@ -99,18 +100,21 @@ ngx_http_presence_arrival_settle_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_doubt_t *doubt, const ngx_http_presence_before_t *before,
     ngx_uint_t sure)
 {
+    ngx_uint_t                     told;
     ngx_http_presence_user_t      *user;
-    ngx_http_presence_counters_t  *counters;
     ngx_http_presence_arrival_t   *arrival;
+    ngx_http_presence_counters_t  *counters;
 
     arrival = &doubt->arrival;
     counters = &zone->sh->counters;
+    told = 0;
 
     if (before
-        && (arrival->gap < 0
+        && (arrival->gap < 0 || before->lost
             || before->gap + NGX_HTTP_PRESENCE_REDIS_SLIGHT < arrival->gap))
     {
         ngx_http_presence_arrival_of_told(zone, doubt, before);
+        told = 1;
 
     } else if (!sure && !doubt->recovered) {
         ngx_http_presence_arrival_clear(arrival);
@@ -139,11 +143,20 @@ ngx_http_presence_arrival_settle_locked(ngx_http_presence_zone_t *zone,
 
     user = ngx_http_presence_roster_find_locked(zone, &doubt->user,
                                   ngx_http_presence_roster_hash(&doubt->user));
-    if (user) {
-        ngx_http_presence_trace_amend_locked(zone, user,
-                                 &doubt->report.session, doubt->wall,
-                                 ngx_http_presence_arrival_cause(arrival),
-                                 ngx_http_presence_arrival_hole(arrival));
+    if (user == NULL) {
+        return;
+    }
+
+    ngx_http_presence_trace_amend_locked(zone, user, &doubt->report.session,
+                                     doubt->wall,
+                                     ngx_http_presence_arrival_cause(arrival),
+                                     ngx_http_presence_arrival_hole(arrival));
+
+    if (told && before->node) {
+        ngx_http_presence_trace_elsewhere_locked(zone, user,
+                                                 &doubt->report.session,
+                                                 doubt->wall - arrival->gap,
+                                                 before->step, before->node);
     }
 }
 

@@ -58,6 +58,7 @@ typedef struct {
     uint32_t                         missed;    /* that its node has counted */
     uint32_t                         doc;
     int64_t                          seq;
+    ngx_uint_t                       node;      /* place of another one, or 0 */
     unsigned                         leaving:1;
     unsigned                         lost:1;    /* it was called gone */
 } ngx_http_presence_before_t;

@@ -7,6 +7,10 @@
 #define NGX_HTTP_PRESENCE_RECORD_DUE       6    /* mantissa of a due time */
 #define NGX_HTTP_PRESENCE_RECORD_RTTS      32
 
+/* an ordinary beat with this error, which is none: another node heard it, and
+ * its place is where otherwise what fired the beat is */
+#define NGX_HTTP_PRESENCE_RECORD_NOT_HERE  7
+
 
 static uint64_t ngx_http_presence_record_round(ngx_http_presence_ms_t value,
     unsigned mantissa, unsigned exponent);
@@ -20,8 +24,18 @@ void
 ngx_http_presence_record_pack_beat(uint8_t *p,
     const ngx_http_presence_beat_record_t *beat)
 {
-    unsigned  i, rtt;
+    unsigned  i, rtt, kind, fired, error;
     uint64_t  packed;
+
+    kind = beat->kind;
+    fired = beat->fired;
+    error = beat->error;
+
+    if (kind == NGX_HTTP_PRESENCE_RECORD_ELSEWHERE) {
+        kind = NGX_HTTP_PRESENCE_RECORD_CURRENT;
+        fired = beat->node;
+        error = NGX_HTTP_PRESENCE_RECORD_NOT_HERE;
+    }
 
     /* 0: not known; step 1 is the shortest one */
 
@@ -40,13 +54,13 @@ ngx_http_presence_record_pack_beat(uint8_t *p,
     packed = ngx_http_presence_record_round(beat->gap,
                                         NGX_HTTP_PRESENCE_RECORD_MANTISSA, 4);
 
-    packed |= (uint64_t) (beat->kind & 3) << 20;
+    packed |= (uint64_t) (kind & 3) << 20;
     packed |= (uint64_t) (beat->hidden ? 1 : 0) << 22;
     packed |= (uint64_t) (beat->cause & 15) << 23;
-    packed |= (uint64_t) (beat->fired & 31) << 27;
+    packed |= (uint64_t) (fired & 31) << 27;
     packed |= ngx_http_presence_record_many(beat->hole) << 32;
     packed |= ngx_http_presence_record_many(beat->failed) << 35;
-    packed |= (uint64_t) (beat->error & 7) << 38;
+    packed |= (uint64_t) (error & 7) << 38;
     packed |= (uint64_t) rtt << 41;
     packed |= ngx_http_presence_record_round(beat->due,
                                       NGX_HTTP_PRESENCE_RECORD_DUE, 4) << 46;
@@ -79,6 +93,14 @@ ngx_http_presence_record_unpack_beat(const uint8_t *p,
     beat->hole = (packed >> 32) & 7;
     beat->failed = (packed >> 35) & 7;
     beat->error = (packed >> 38) & 7;
+    beat->node = 0;
+
+    if (beat->error == NGX_HTTP_PRESENCE_RECORD_NOT_HERE) {
+        beat->kind = NGX_HTTP_PRESENCE_RECORD_ELSEWHERE;
+        beat->node = beat->fired;
+        beat->fired = 0;
+        beat->error = 0;
+    }
 
     rtt = (packed >> 41) & 31;
 

@@ -24,7 +24,9 @@ typedef enum {
     NGX_HTTP_PRESENCE_RECORD_NONE = 0,
     NGX_HTTP_PRESENCE_RECORD_CURRENT,       /* an ordinary one */
     NGX_HTTP_PRESENCE_RECORD_OVERTAKEN,     /* by a later one */
-    NGX_HTTP_PRESENCE_RECORD_LEAVE
+    NGX_HTTP_PRESENCE_RECORD_LEAVE,
+    NGX_HTTP_PRESENCE_RECORD_ELSEWHERE      /* another node heard it: nothing */
+                                            /* but times and "node" */
 } ngx_http_presence_record_e;
 
 
@@ -42,6 +44,7 @@ typedef struct {
     uint8_t                 error;
     uint8_t                 hole;       /* up to _MANY */
     uint8_t                 failed;     /* up to _MANY */
+    uint8_t                 node;       /* place of another one, up to 31 */
 } ngx_http_presence_beat_record_t;
 
 

@@ -27,8 +27,10 @@ static void ngx_http_presence_story_json(ngx_http_presence_story_t *story);
 static void ngx_http_presence_story_json_changes(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_t *trace);
 static void ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_trace_session_t *session);
 static void ngx_http_presence_story_json_beat(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_trace_beat_t *told);
 static void ngx_http_presence_story_json_time(ngx_http_presence_writer_t *w,
     const char *name, ngx_http_presence_ms_t at);
@@ -37,16 +39,17 @@ static void ngx_http_presence_story_json_word(ngx_http_presence_writer_t *w,
 
 static void ngx_http_presence_story_text(ngx_http_presence_story_t *story);
 static void ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
-    const ngx_http_presence_trace_session_t *session,
-    ngx_http_presence_ms_t now);
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_trace_session_t *session);
 static void ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
-    const ngx_http_presence_trace_beat_t *told, ngx_http_presence_ms_t now);
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_trace_beat_t *told);
 
 static const char *ngx_http_presence_story_cause(ngx_uint_t cause);
 
 
 static const char *const  ngx_http_presence_story_kinds[] = {
-    NULL, "beat", "overtaken", "leave"
+    NULL, "beat", "overtaken", "leave", "elsewhere"
 };
 
 
@@ -334,7 +337,7 @@ ngx_http_presence_story_json(ngx_http_presence_story_t *story)
 
     for (i = 0; i < trace->nsessions; i++) {
         ngx_http_presence_writer_print(w, i ? "," : "");
-        ngx_http_presence_story_json_session(w, &trace->sessions[i]);
+        ngx_http_presence_story_json_session(w, trace, &trace->sessions[i]);
     }
 
     ngx_http_presence_writer_print(w, "],\"server_time\":%L}", trace->now);
@@ -371,6 +374,7 @@ ngx_http_presence_story_json_changes(ngx_http_presence_writer_t *w,
 
 static void
 ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_trace_session_t *session)
 {
     ngx_uint_t  i;
@@ -404,7 +408,7 @@ ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
 
     for (i = 0; i < session->nbeats; i++) {
         ngx_http_presence_writer_print(w, i ? "," : "");
-        ngx_http_presence_story_json_beat(w, &session->beats[i]);
+        ngx_http_presence_story_json_beat(w, trace, &session->beats[i]);
     }
 
     ngx_http_presence_writer_print(w, "]}");
@@ -413,6 +417,7 @@ ngx_http_presence_story_json_session(ngx_http_presence_writer_t *w,
 
 static void
 ngx_http_presence_story_json_beat(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_trace_beat_t *told)
 {
     const ngx_http_presence_beat_record_t  *beat;
@@ -420,10 +425,18 @@ ngx_http_presence_story_json_beat(ngx_http_presence_writer_t *w,
     beat = &told->beat;
 
     ngx_http_presence_writer_print(w, "{\"at\":%L,\"gap_ms\":%L,"
-                                   "\"kind\":\"%s\",\"visible\":%s,"
-                                   "\"due_ms\":%L,\"rtt_ms\":",
-                                   told->at, beat->gap,
-                                   ngx_http_presence_story_kinds[beat->kind],
+                                   "\"kind\":\"%s\",", told->at, beat->gap,
+                                   ngx_http_presence_story_kinds[beat->kind]);
+
+    if (beat->kind == NGX_HTTP_PRESENCE_RECORD_ELSEWHERE) {
+        ngx_http_presence_writer_print(w, "\"node\":\"%*s\",\"due_ms\":%L}",
+                                       trace->names_len[beat->node],
+                                       trace->names[beat->node], beat->due);
+        return;
+    }
+
+    ngx_http_presence_writer_print(w, "\"visible\":%s,\"due_ms\":%L,"
+                                   "\"rtt_ms\":",
                                    beat->hidden ? "false" : "true", beat->due);
 
     ngx_http_presence_writer_print(w, beat->rtt < 0 ? "null" : "%L",
@@ -490,7 +503,8 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
 
     if (trace->redis.nodes > 1) {
         ngx_http_presence_writer_print(w, "\nbeats are those that came to "
-                                       "node %*s, one of %ui\n",
+                                       "node %*s, one of %ui, and of others "
+                                       "what it was told of\n",
                                        trace->redis.self_len,
                                        trace->redis.self, trace->redis.nodes);
     }
@@ -514,8 +528,7 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
     }
 
     for (i = 0; i < trace->nsessions; i++) {
-        ngx_http_presence_story_text_session(w, &trace->sessions[i],
-                                             trace->now);
+        ngx_http_presence_story_text_session(w, trace, &trace->sessions[i]);
     }
 
     for (i = 0; i < trace->ndeaf; i++) {
@@ -536,8 +549,8 @@ ngx_http_presence_story_text(ngx_http_presence_story_t *story)
 
 static void
 ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
-    const ngx_http_presence_trace_session_t *session,
-    ngx_http_presence_ms_t now)
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_trace_session_t *session)
 {
     ngx_uint_t  i;
 
@@ -555,7 +568,7 @@ ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
                                            session->node_len, session->node);
         } else {
             ngx_http_presence_writer_print(w, "silence ends it at ");
-            ngx_http_presence_writer_time(w, session->deadline, now);
+            ngx_http_presence_writer_time(w, session->deadline, trace->now);
         }
 
     } else {
@@ -566,14 +579,15 @@ ngx_http_presence_story_text_session(ngx_http_presence_writer_t *w,
     ngx_http_presence_writer_print(w, "\n");
 
     for (i = 0; i < session->nbeats; i++) {
-        ngx_http_presence_story_text_beat(w, &session->beats[i], now);
+        ngx_http_presence_story_text_beat(w, trace, &session->beats[i]);
     }
 }
 
 
 static void
 ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
-    const ngx_http_presence_trace_beat_t *told, ngx_http_presence_ms_t now)
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_trace_beat_t *told)
 {
     const char                             *cause;
     const ngx_http_presence_beat_record_t  *beat;
@@ -581,9 +595,17 @@ ngx_http_presence_story_text_beat(ngx_http_presence_writer_t *w,
     beat = &told->beat;
 
     ngx_http_presence_writer_print(w, "  ");
-    ngx_http_presence_writer_time(w, told->at, now);
+    ngx_http_presence_writer_time(w, told->at, trace->now);
     ngx_http_presence_writer_print(w, "  %s",
                                    ngx_http_presence_story_kinds[beat->kind]);
+
+    if (beat->kind == NGX_HTTP_PRESENCE_RECORD_ELSEWHERE) {
+        ngx_http_presence_writer_print(w, ", at %s%*s",
+                                       trace->names_len[beat->node]
+                                       ? "node " : "another node",
+                                       trace->names_len[beat->node],
+                                       trace->names[beat->node]);
+    }
 
     if (beat->gap) {
         ngx_http_presence_writer_print(w, " after ");

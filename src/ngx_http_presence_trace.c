@@ -1,4 +1,5 @@
 #include "ngx_http_presence_trace.h"
+#include "ngx_http_presence_redis.h"
 
 
 /*
@@ -73,8 +74,8 @@ static void ngx_http_presence_trace_read_session(
     ngx_http_presence_zone_t *zone, ngx_http_presence_session_t *session,
     ngx_http_presence_trace_session_t *told);
 static void ngx_http_presence_trace_read_beats(
-    ngx_http_presence_ring_of_beats_t *ring, ngx_http_presence_ms_t now,
-    ngx_http_presence_trace_session_t *told);
+    ngx_http_presence_zone_t *zone, ngx_http_presence_ring_of_beats_t *ring,
+    ngx_http_presence_trace_t *trace, ngx_http_presence_trace_session_t *told);
 
 
 #define ngx_http_presence_ring_beat(ring, i)                                  \
@@ -180,6 +181,98 @@ ngx_http_presence_trace_change_locked(ngx_http_presence_zone_t *zone,
 
 
 void
+ngx_http_presence_trace_elsewhere_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *id,
+    ngx_http_presence_ms_t wall, ngx_http_presence_ms_t due, ngx_uint_t node)
+{
+    uint8_t                            *p, *to;
+    ngx_uint_t                          i, newer, place;
+    ngx_http_presence_ms_t              at, next;
+    ngx_http_presence_beat_record_t     beat;
+    ngx_http_presence_ring_of_beats_t  *ring;
+
+    ring = ngx_http_presence_trace_find(zone, user,
+                                        ngx_http_presence_trace_key(id));
+    if (ring == NULL) {
+        return;
+    }
+
+    /* those that are newer; times from call to call differ a little */
+
+    at = ngx_http_presence_trace_wall(
+                      ngx_http_presence_zone_wall(zone, zone->sh->clock.now),
+                      ring->at);
+    place = ring->head;
+    next = 0;
+
+    for (newer = 0; newer < ring->size; newer++) {
+
+        ngx_http_presence_record_unpack_beat(
+                            ngx_http_presence_ring_beat(ring, place), &beat);
+
+        if (beat.kind == NGX_HTTP_PRESENCE_RECORD_NONE) {
+            at = wall;
+            break;
+        }
+
+        if (at < wall - NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
+            break;
+        }
+
+        if (at <= wall + NGX_HTTP_PRESENCE_REDIS_SLIGHT) {
+            return;
+        }
+
+        next = at;
+        at -= beat.gap;
+        place = (place + ring->size - 1) % ring->size;
+    }
+
+    if (newer == ring->size) {
+        return;
+    }
+
+    /* they make room for it */
+
+    ring->head = (uint8_t) ((ring->head + 1) % ring->size);
+
+    for (i = 0; i < newer; i++) {
+        place = (ring->head + ring->size - i) % ring->size;
+        to = ngx_http_presence_ring_beat(ring, place);
+
+        place = (place + ring->size - 1) % ring->size;
+        p = ngx_http_presence_ring_beat(ring, place);
+
+        ngx_memcpy(to, p, NGX_HTTP_PRESENCE_RECORD_BEAT);
+
+        if (i == newer - 1) {
+            ngx_http_presence_record_unpack_beat(to, &beat);
+            beat.gap = next - wall;
+            ngx_http_presence_record_pack_beat(to, &beat);
+        }
+    }
+
+    if (newer == 0) {
+        ring->at = (uint32_t) wall;
+    }
+
+    place = (ring->head + ring->size - newer) % ring->size;
+
+    ngx_memzero(&beat, sizeof(ngx_http_presence_beat_record_t));
+
+    beat.kind = NGX_HTTP_PRESENCE_RECORD_ELSEWHERE;
+    beat.node = (uint8_t) node;
+    beat.gap = wall - at;
+    beat.due = due;
+    beat.rtt = -1;
+    beat.cause = NGX_HTTP_PRESENCE_NO_CAUSE;
+
+    ngx_http_presence_record_pack_beat(
+                            ngx_http_presence_ring_beat(ring, place), &beat);
+}
+
+
+void
 ngx_http_presence_trace_amend_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, const ngx_str_t *id,
     ngx_http_presence_ms_t wall, ngx_uint_t cause, ngx_uint_t hole)
@@ -196,7 +289,9 @@ ngx_http_presence_trace_amend_locked(ngx_http_presence_zone_t *zone,
         return;
     }
 
-    at = ngx_http_presence_trace_wall(wall, ring->at);
+    at = ngx_http_presence_trace_wall(
+                      ngx_http_presence_zone_wall(zone, zone->sh->clock.now),
+                      ring->at);
     place = ring->head;
 
     for (i = 0; i < ring->size; i++) {
@@ -210,7 +305,9 @@ ngx_http_presence_trace_amend_locked(ngx_http_presence_zone_t *zone,
             break;
         }
 
-        if (at <= wall + NGX_HTTP_PRESENCE_TRACE_ROUNDED) {
+        if (at <= wall + NGX_HTTP_PRESENCE_TRACE_ROUNDED
+            && beat.kind != NGX_HTTP_PRESENCE_RECORD_ELSEWHERE)
+        {
             beat.cause = (uint8_t) cause;
             beat.hole = (uint8_t) hole;
             ngx_http_presence_record_pack_beat(p, &beat);
@@ -310,7 +407,9 @@ ngx_http_presence_trace_amend_change_locked(ngx_http_presence_zone_t *zone,
         return;
     }
 
-    at = ngx_http_presence_trace_wall(wall, list->at);
+    at = ngx_http_presence_trace_wall(
+                      ngx_http_presence_zone_wall(zone, zone->sh->clock.now),
+                      list->at);
 
     for (i = 0; i < list->size && list->changes[i]; i++) {
 
@@ -598,7 +697,7 @@ ngx_http_presence_trace_read_user(ngx_http_presence_zone_t *zone,
             ngx_http_presence_trace_read_session(zone, session, told);
         }
 
-        ngx_http_presence_trace_read_beats(ring, trace->now, told);
+        ngx_http_presence_trace_read_beats(zone, ring, trace, told);
     }
 
     /* sessions of which nothing is traced yet, as after a restart */
@@ -681,14 +780,15 @@ ngx_http_presence_trace_read_session(ngx_http_presence_zone_t *zone,
 
 
 static void
-ngx_http_presence_trace_read_beats(ngx_http_presence_ring_of_beats_t *ring,
-    ngx_http_presence_ms_t now, ngx_http_presence_trace_session_t *told)
+ngx_http_presence_trace_read_beats(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_ring_of_beats_t *ring, ngx_http_presence_trace_t *trace,
+    ngx_http_presence_trace_session_t *told)
 {
-    ngx_uint_t                       i, place;
+    ngx_uint_t                       i, node, place;
     ngx_http_presence_ms_t           at;
     ngx_http_presence_trace_beat_t  *beat;
 
-    at = ngx_http_presence_trace_wall(now, ring->at);
+    at = ngx_http_presence_trace_wall(trace->now, ring->at);
     place = ring->head;
 
     for (i = 0; i < ring->size; i++) {
@@ -700,6 +800,17 @@ ngx_http_presence_trace_read_beats(ngx_http_presence_ring_of_beats_t *ring,
 
         if (beat->beat.kind == NGX_HTTP_PRESENCE_RECORD_NONE) {
             break;
+        }
+
+        node = beat->beat.node;
+
+        if (node > NGX_HTTP_PRESENCE_REDIS_NODES) {
+            beat->beat.node = 0;
+
+        } else if (trace->names_len[node] == 0) {
+            trace->names_len[node] =
+                ngx_http_presence_redis_reading_owner_locked(zone, node,
+                                                           trace->names[node]);
         }
 
         beat->at = at;

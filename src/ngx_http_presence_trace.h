@@ -73,6 +73,13 @@ typedef struct {
     ngx_http_presence_ms_t             request; /* last sign by presence_touch,
                                                    0: none is counted now */
     ngx_http_presence_redis_view_t     redis;
+
+    /* of other nodes, by the places that beats name; 0: not known */
+    size_t                             names_len
+                                           [NGX_HTTP_PRESENCE_REDIS_NODES + 1];
+    u_char                             names[NGX_HTTP_PRESENCE_REDIS_NODES + 1]
+                                            [NGX_HTTP_PRESENCE_REDIS_MAX_NODE];
+
     ngx_uint_t                         ndeaf;   /* the oldest first */
     ngx_http_presence_deaf_t           deaf[NGX_HTTP_PRESENCE_CLOCK_EPISODES];
     ngx_uint_t                         nchanges;    /* the newest first */
@@ -97,6 +104,14 @@ void ngx_http_presence_trace_beat_locked(ngx_http_presence_zone_t *zone,
 void ngx_http_presence_trace_change_locked(ngx_http_presence_zone_t *zone,
     ngx_http_presence_user_t *user, ngx_http_presence_reason_e reason,
     ngx_uint_t cause, ngx_http_presence_ms_t wall);
+
+/*
+ * A beat of the session that another node heard, at that time: told of by what
+ * is traced of the session here, if something is.
+ */
+void ngx_http_presence_trace_elsewhere_locked(ngx_http_presence_zone_t *zone,
+    ngx_http_presence_user_t *user, const ngx_str_t *id,
+    ngx_http_presence_ms_t wall, ngx_http_presence_ms_t due, ngx_uint_t node);
 
 /*
  * What was found out about the beat that came at that time; and, if it came

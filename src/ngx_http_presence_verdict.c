@@ -13,6 +13,9 @@ static void ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
 static void ngx_http_presence_verdict_late(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_policy_t *policy);
+static void ngx_http_presence_verdict_node(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_beat_record_t *beat);
 static void ngx_http_presence_verdict_cause(ngx_http_presence_writer_t *w,
     ngx_uint_t cause);
 static void ngx_http_presence_verdict_server(ngx_http_presence_writer_t *w,
@@ -139,8 +142,17 @@ ngx_http_presence_verdict_missed(ngx_http_presence_writer_t *w,
     if (session) {
         beat = &session->beats[0].beat;
 
-        ngx_http_presence_writer_print(w, "; the last beat said %s and next "
-                                   "in ", beat->hidden ? "hidden" : "visible");
+        if (beat->kind == NGX_HTTP_PRESENCE_RECORD_ELSEWHERE) {
+            ngx_http_presence_writer_print(w, "; the last beat came to ");
+            ngx_http_presence_verdict_node(w, trace, beat);
+            ngx_http_presence_writer_print(w, ", which knows more of it, and "
+                                           "said next in ");
+        } else {
+            ngx_http_presence_writer_print(w, "; the last beat said %s and "
+                                           "next in ", beat->hidden
+                                           ? "hidden" : "visible");
+        }
+
         ngx_http_presence_writer_span(w, beat->due);
 
         if (beat->failed) {
@@ -158,11 +170,8 @@ ngx_http_presence_verdict_missed(ngx_http_presence_writer_t *w,
         last = session->beats[0].at;
 
         if (trace->last_sign > last + 1000) {
-            ngx_http_presence_writer_print(w, trace->redis.configured
-                                           ? "; its stream, or a beat that "
-                                             "another node heard, is later by "
-                                           : "; its stream was alive longer, "
-                                             "by ");
+            ngx_http_presence_writer_print(w, "; its stream was alive longer, "
+                                           "by ");
             ngx_http_presence_writer_span(w, trace->last_sign - last);
         }
 
@@ -189,6 +198,7 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
     const ngx_http_presence_trace_t *trace,
     const ngx_http_presence_policy_t *policy)
 {
+    const ngx_http_presence_beat_record_t    *beat;
     const ngx_http_presence_trace_session_t  *session, *other;
 
     if (trace->status == NGX_HTTP_PRESENCE_INVISIBLE) {
@@ -216,7 +226,8 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
                                                        : "another node",
                                        other->node_len, other->node);
         if (session) {
-            ngx_http_presence_writer_print(w, ", the last one here came ");
+            ngx_http_presence_writer_print(w, ", the last one known here "
+                                           "came ");
             ngx_http_presence_writer_span(w, trace->now
                                              - session->beats[0].at);
             ngx_http_presence_writer_print(w, " ago");
@@ -225,9 +236,16 @@ ngx_http_presence_verdict_there(ngx_http_presence_writer_t *w,
         session = other;
 
     } else if (session) {
+        beat = &session->beats[0].beat;
+
         ngx_http_presence_writer_print(w, "last beat ");
         ngx_http_presence_writer_span(w, trace->now - session->beats[0].at);
         ngx_http_presence_writer_print(w, " ago");
+
+        if (beat->kind == NGX_HTTP_PRESENCE_RECORD_ELSEWHERE) {
+            ngx_http_presence_writer_print(w, " at ");
+            ngx_http_presence_verdict_node(w, trace, beat);
+        }
 
     } else {
         ngx_http_presence_writer_print(w, "last sign of life ");
@@ -305,6 +323,20 @@ ngx_http_presence_verdict_late(ngx_http_presence_writer_t *w,
     ngx_http_presence_writer_print(w, " after ");
     ngx_http_presence_writer_span(w, late->beat.gap);
     ngx_http_presence_verdict_cause(w, late->beat.cause);
+}
+
+
+/* that heard the beat */
+
+static void
+ngx_http_presence_verdict_node(ngx_http_presence_writer_t *w,
+    const ngx_http_presence_trace_t *trace,
+    const ngx_http_presence_beat_record_t *beat)
+{
+    ngx_http_presence_writer_print(w, trace->names_len[beat->node]
+                                      ? "node %*s" : "another node",
+                                   trace->names_len[beat->node],
+                                   trace->names[beat->node]);
 }
 
 

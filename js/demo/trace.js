@@ -154,7 +154,8 @@ const many = (n) => (n >= 7 ? '7 or more' : n);
 function row(beat) {
   const { at, gap_ms: gap, fired, visible, rtt_ms: rtt, cause, failed, error, hole, kind } = beat;
   const how = [];
-  if (cause) how.push(CAUSES[cause]);
+  if (kind === 'elsewhere') how.push(`came to node ${beat.node}`);
+  else if (cause) how.push(CAUSES[cause]);
   else if (kind === 'overtaken') how.push('after a later one');
   else if (kind === 'leave') how.push('said goodbye');
   else how.push(gap ? 'in time' : 'the first');
@@ -162,7 +163,8 @@ function row(beat) {
   else if (hole) how.push(`${many(hole)} before it did not come`);
   return h('tr', { class: cause ? 'bad' : null, 'data-cause': cause },
     h('td', { text: clock(at) }), h('td', { text: gap ? seconds(gap) : '–' }), h('td', { text: fired ?? '–' }),
-    h('td', { text: visible ? 'shown' : 'hidden' }), h('td', { text: rtt === null ? '–' : `${rtt} ms` }),
+    h('td', { text: visible === undefined ? '–' : visible ? 'shown' : 'hidden' }),
+    h('td', { text: typeof rtt === 'number' ? `${rtt} ms` : '–' }),
     h('td', {}, cause && h('b', { class: 'cause', text: cause }), how.join(' · ')));
 }
 
@@ -229,7 +231,7 @@ function draw() {
         items.push(...silence(at - gap, previous.due_ms, at, trace.policy.misses, cause));
       }
       if (inside(at)) {
-        items.push(place(h('i', { class: some(['beat', !visible && 'hidden', cause && 'late', kind !== 'beat' && kind]).join(' ') }), at));
+        items.push(place(h('i', { class: some(['beat', visible === false && 'hidden', cause && 'late', kind !== 'beat' && kind]).join(' ') }), at));
       }
     });
     if (told.session !== null) {

@@ -18,9 +18,6 @@
 /* parts of the key space; a user's is the CRC-32 of its id modulo this */
 #define NGX_HTTP_PRESENCE_REDIS_SHARDS   100
 
-/* other nodes that are known at a time; a session has 5 bits for its owner */
-#define NGX_HTTP_PRESENCE_REDIS_NODES    30
-
 /* bytes of a node's name without its incarnation */
 #define NGX_HTTP_PRESENCE_REDIS_MAX_NAME 32
 

@@ -1,4 +1,5 @@
 #include "ngx_http_presence_redis_doubts.h"
+#include "ngx_http_presence_redis_peer.h"
 
 
 /* lists of doubts; a power of two */
@@ -233,6 +234,8 @@ ngx_http_presence_redis_doubts_settle_locked(ngx_http_presence_redis_t *redis,
             before.missed = (uint32_t) s.missed;
             before.doc = (uint32_t) s.doc;
             before.seq = s.seq;
+            before.node = ngx_http_presence_redis_peer_owner_locked(redis,
+                                                                    &s.by);
             before.lost = (s.leaving == NGX_HTTP_PRESENCE_REDIS_LOST);
             before.leaving = (s.leaving != 0) && !before.lost;
         }

@@ -2,11 +2,8 @@
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_record.h"
 #include "ngx_http_presence_redis_mirror.h"
+#include "ngx_http_presence_trace.h"
 #include "ngx_http_presence_tracker.h"
-
-
-/* the owner of a session when there is no room for its node */
-#define NGX_HTTP_PRESENCE_REDIS_NOBODY  (NGX_HTTP_PRESENCE_REDIS_NODES + 1)
 
 
 static ngx_http_presence_user_t *ngx_http_presence_redis_peer_user_locked(
@@ -27,6 +24,10 @@ static void ngx_http_presence_redis_peer_session_locked(
     ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_session_t *s, ngx_uint_t owner,
     ngx_http_presence_user_t *user, ngx_http_presence_ms_t now);
+static void ngx_http_presence_redis_peer_trace_locked(
+    ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_session_t *s,
+    ngx_http_presence_user_t *user);
 static ngx_uint_t ngx_http_presence_redis_peer_is_before_logout(
     const ngx_http_presence_redis_session_t *s,
     const ngx_http_presence_user_t *user, ngx_http_presence_ms_t sign);
@@ -51,9 +52,6 @@ static void ngx_http_presence_redis_peer_observe(
 static ngx_uint_t ngx_http_presence_redis_peer_has(
     ngx_http_presence_redis_text_t list,
     const ngx_http_presence_session_t *session, int64_t *number);
-static ngx_uint_t ngx_http_presence_redis_peer_owner_locked(
-    ngx_http_presence_redis_t *redis,
-    const ngx_http_presence_redis_text_t *id);
 static ngx_uint_t ngx_http_presence_redis_peer_word(const char *const *words,
     ngx_uint_t n, const ngx_http_presence_redis_text_t *text,
     ngx_uint_t otherwise);
@@ -111,13 +109,15 @@ ngx_http_presence_redis_peer_apply_locked(ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_record_t *record, ngx_http_presence_ms_t at,
     ngx_http_presence_ms_t now, ngx_uint_t asked)
 {
-    ngx_uint_t                   known;
-    ngx_http_presence_ms_t       since;
-    ngx_http_presence_zone_t    *zone;
-    ngx_http_presence_turn_t     turn;
-    ngx_http_presence_user_t    *user;
-    ngx_http_presence_reason_e   reason;
-    ngx_http_presence_status_e   before;
+    ngx_uint_t                         known;
+    ngx_http_presence_ms_t             since;
+    ngx_http_presence_zone_t          *zone;
+    ngx_http_presence_turn_t           turn;
+    ngx_http_presence_user_t          *user;
+    ngx_http_presence_reason_e         reason;
+    ngx_http_presence_status_e         before;
+    ngx_http_presence_redis_text_t     lost;
+    ngx_http_presence_redis_session_t  s;
 
     zone = redis->zone;
 
@@ -162,6 +162,12 @@ ngx_http_presence_redis_peer_apply_locked(ngx_http_presence_redis_t *redis,
         user->rev = (uint32_t) record->rev;
         ngx_http_presence_redis_peer_content_locked(redis, record, user,
                                                     &turn);
+    }
+
+    lost = record->lost;
+
+    while (ngx_http_presence_redis_record_session(&lost, &s)) {
+        ngx_http_presence_redis_peer_trace_locked(redis, &s, user);
     }
 
     ngx_http_presence_redis_peer_sessions_locked(redis, record, user, now);
@@ -493,6 +499,8 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
             life->step = (uint32_t) s->step;
             life->doc = (uint32_t) s->doc;
             life->seq = s->seq;
+
+            ngx_http_presence_redis_peer_trace_locked(redis, s, user);
         }
 
         /* what is missed counts now that Redis has agreed */
@@ -532,7 +540,37 @@ ngx_http_presence_redis_peer_session_locked(ngx_http_presence_redis_t *redis,
     life->seq = s->seq;
     life->alone = 0;
 
+    ngx_http_presence_redis_peer_trace_locked(redis, s, user);
+
     ngx_http_presence_tracker_watch_locked(zone, session, now);
+}
+
+
+/* the latest beat of a session, if another node heard it */
+
+static void
+ngx_http_presence_redis_peer_trace_locked(ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_session_t *s, ngx_http_presence_user_t *user)
+{
+    ngx_str_t                  id;
+    ngx_uint_t                 node;
+    ngx_http_presence_ms_t     at;
+    ngx_http_presence_zone_t  *zone;
+
+    zone = redis->zone;
+    node = ngx_http_presence_redis_peer_owner_locked(redis, &s->by);
+
+    if (node && s->id.len) {
+        id.data = (u_char *) s->id.data;
+        id.len = s->id.len;
+
+        at = ngx_http_presence_redis_at(zone->sh, s->beat);
+        at = ngx_min(at, zone->sh->clock.now);
+
+        ngx_http_presence_trace_elsewhere_locked(zone, user, &id,
+                                         ngx_http_presence_zone_wall(zone, at),
+                                         s->step, node);
+    }
 }
 
 
@@ -797,9 +835,7 @@ ngx_http_presence_redis_peer_has(ngx_http_presence_redis_text_t list,
 }
 
 
-/* 0: this node; else 1 + its place among the others */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_presence_redis_peer_owner_locked(ngx_http_presence_redis_t *redis,
     const ngx_http_presence_redis_text_t *id)
 {

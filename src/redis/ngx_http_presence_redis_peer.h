@@ -11,6 +11,10 @@
 #include "ngx_http_presence_redis_record.h"
 
 
+/* the owner of a session when there is no room for its node */
+#define NGX_HTTP_PRESENCE_REDIS_NOBODY  (NGX_HTTP_PRESENCE_REDIS_NODES + 1)
+
+
 /*
  * A list of names and values.  NGX_DECLINED: it is none, or of another version
  * of the layout.
@@ -35,6 +39,11 @@ void ngx_http_presence_redis_peer_apply_locked(
 void ngx_http_presence_redis_peer_unknown_locked(
     ngx_http_presence_redis_t *redis, ngx_http_presence_user_t *user,
     ngx_http_presence_ms_t now);
+
+/* 0: this node; else 1 + its place among the others, or _NOBODY */
+ngx_uint_t ngx_http_presence_redis_peer_owner_locked(
+    ngx_http_presence_redis_t *redis,
+    const ngx_http_presence_redis_text_t *id);
 
 /* who is alive, from a list of nodes; "sure": who is not in it is dead */
 void ngx_http_presence_redis_peer_nodes_locked(

@@ -14,6 +14,9 @@
 #define NGX_HTTP_PRESENCE_REDIS_MAX_WHY   160
 #define NGX_HTTP_PRESENCE_REDIS_MAX_NODE  41
 
+/* other nodes that are known at a time; a session has 5 bits for its owner */
+#define NGX_HTTP_PRESENCE_REDIS_NODES     30
+
 
 /* nothing but uint64_t */
 typedef struct {

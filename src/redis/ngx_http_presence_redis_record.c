@@ -30,6 +30,7 @@ ngx_http_presence_redis_fields[] = {
     ngx_http_presence_redis_text_field(meta),
     ngx_http_presence_redis_text_field(sessions),
     ngx_http_presence_redis_text_field(ended),
+    ngx_http_presence_redis_text_field(lost),
     ngx_http_presence_redis_text_field(out),
     ngx_http_presence_redis_number_field(rev),
     ngx_http_presence_redis_number_field(since),

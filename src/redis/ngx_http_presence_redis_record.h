@@ -36,6 +36,8 @@ typedef struct {
     ngx_http_presence_redis_text_t  meta;
     ngx_http_presence_redis_text_t  sessions;   /* a line each */
     ngx_http_presence_redis_text_t  ended;      /* ids, a line each */
+    ngx_http_presence_redis_text_t  lost;       /* of them, those missed, as */
+                                                /* they were; a line each */
     ngx_http_presence_redis_text_t  out;        /* the last logout */
     int64_t                         version;
     int64_t                         rev;

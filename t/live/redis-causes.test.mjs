@@ -159,10 +159,21 @@ scenario('beats that go to any node: each is late by the one before it',
     [{ network: 1 }, { lost: 1 }, {}]);
     assert.equal(await sumOf(nodes, 'missed_beats_total'), 2);
 
-    const { verdict, sessions: [{ beats: [newest] }] } = await traceOf(
-      b.newWire('h1'), 'ann');
+    const { verdict, sessions: [{ beats: [newest, ...older] }] } =
+      await traceOf(b.newWire('h1'), 'ann');
+    const isNear = (gap, ms) => Math.abs(gap - ms) < 250;
 
     assert.deepEqual([newest.cause, newest.hole], ['lost', 1]);
+    assert.ok(isNear(newest.gap_ms, silence), JSON.stringify(newest));
+
+    /* the one before it, and the one before that, came to others */
+    assert.deepEqual(older.slice(0, 2).map(({ kind, due_ms: due, node }) =>
+      [kind, isNear(due, interval), node?.split('.')[0]]),
+    [['elsewhere', true, 'n0'], ['elsewhere', true, 'n2']]);
+    assert.ok(isNear(older[0].gap_ms, silence), JSON.stringify(older));
+    assert.ok(older.filter(({ kind }) => kind === 'beat')
+      .every(({ hole, cause, gap_ms: gap }) => hole === 0 && cause === null
+        && gap < interval + 250), JSON.stringify(older));
     assert.match(verdict, /: lost, for beats were sent and did not arrive/);
 
     /* called gone, and back on a node that was not the last */

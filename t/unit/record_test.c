@@ -81,6 +81,21 @@ test_each_part_alone(void **state)
         assert_int_equal(through(beat).kind, i);
     }
 
+    for (i = 0; i < 32; i++) {
+        beat = ordinary();
+        beat.kind = NGX_HTTP_PRESENCE_RECORD_ELSEWHERE;
+        beat.node = (uint8_t) i;
+        back = through(beat);
+
+        assert_int_equal(back.kind, NGX_HTTP_PRESENCE_RECORD_ELSEWHERE);
+        assert_int_equal(back.node, i);
+        assert_int_equal(back.fired, NGX_HTTP_PRESENCE_FIRED_UNSAID);
+        assert_int_equal(back.error, NGX_HTTP_PRESENCE_ERROR_NONE);
+        assert_int_equal(back.gap, beat.gap);
+        assert_in_range(llabs(beat.due - back.due), 0, beat.due / 64);
+        assert_int_equal(through(ordinary()).node, 0);
+    }
+
     beat = ordinary();
     beat.hidden = 1;
     beat.hole = 200;

@@ -97,7 +97,8 @@ if isnew and not hears then
     return { int(now), prior, prior, '' }
 end
 
-local put, ended, removed, lost, why, cause = {}, {}, {}, nil, nil, nil
+local put, ended, removed, missing = {}, {}, {}, {}
+local lost, why, cause = nil, nil, nil
 local out = fields.out
 local changed = speaks and not isnew
 
@@ -117,6 +118,7 @@ local function finish(id, reason, sign, because)
     if reason == 'missed' and id ~= '' and s then
         s[LEAVING] = 2
         lost = id .. ' ' .. pack(s)
+        missing[#missing + 1] = lost
     end
     ended[#ended + 1] = id .. ' ' .. int(sign)
 end
@@ -431,7 +433,7 @@ if what or news_to_it then
                      'until', int(untilt), 'groups', new_groups,
                      'text', new_text, 'meta', new_meta,
                      'sessions', table.concat(lines, '\n'), 'ended', ends,
-                     'out', out or '' }
+                     'lost', table.concat(missing, '\n'), 'out', out or '' }
 
     if what then
         redis.call('XADD', changes, 'MAXLEN', '~', int(length), '*',
