@@ -1,4 +1,5 @@
 import { NEVER } from './clock.js';
+import { hear } from './page.js';
 
 /**
  * What counts as activity of the person; false: nothing but `touch()`.
@@ -45,24 +46,19 @@ export class Activity {
     const { window, navigation, location, PerformanceObserver } = this.#env;
     if (!this.#options) return;
     const { input, media, ajax, routes } = this.#options;
-    const on = (target, types, fn) => {
-      for (const type of types.split(' ')) {
-        target?.addEventListener?.(type, fn, { passive: true, capture: true, signal });
-      }
-    };
     if (input) {
-      on(window, 'pointerdown pointermove mousedown mousemove keydown wheel touchstart touchmove scroll',
+      hear(signal, window, 'pointerdown pointermove mousedown mousemove keydown wheel touchstart touchmove scroll',
         (event) => this.#happened(event));
     }
     if (media) {
-      on(window, 'timeupdate', ({ target: { paused, muted, volume } }) => {
+      hear(signal, window, 'timeupdate', ({ target: { paused, muted, volume } }) => {
         if (!paused && !muted && volume && !this.#hidden) this.#count();
       });
     }
     if (routes) {
       this.#href = location?.href;
-      if (navigation) on(navigation, 'currententrychange', () => this.routed());
-      else on(window, 'popstate hashchange', () => this.routed());
+      if (navigation) hear(signal, navigation, 'currententrychange', () => this.routed());
+      else hear(signal, window, 'popstate hashchange', () => this.routed());
     }
     if (ajax && PerformanceObserver) {
       const observer = new PerformanceObserver((list) => {

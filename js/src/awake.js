@@ -8,17 +8,19 @@ const STAGED = 10;
  * left beats with the browser, where that knows `fetchLater`.
  */
 export class Awake {
-  #env; #name;
+  #env; #transport; #name;
   /** @type {((value?: any) => void)|null} */ #release = null;
   /** @type {AbortController|null} */ #abort = null;
-  /** @type {{activated: boolean}[]} */ #staged = [];
+  /** @type {({activated: boolean}|undefined)[]} */ #staged = [];
 
   /**
    * @param {import('./env.js').Environment} env
+   * @param {import('./transport.js').Transport} transport
    * @param {string} name  of the lock
    */
-  constructor(env, name) {
+  constructor(env, transport, name) {
     this.#env = env;
+    this.#transport = transport;
     this.#name = name;
   }
 
@@ -36,23 +38,27 @@ export class Awake {
   }
 
   /**
+   * Leaves beats with the browser, which sends them even if the page is frozen.
+   *
    * @param {number} step  ms from beat to beat
-   * @param {(ms: number, signal: AbortSignal) => {activated: boolean}|undefined} later
-   *   leaves one with the browser
+   * @param {(ms: number) => object} body  of the beat in so many ms
    */
-  stage(step, later) {
+  stage(step, body) {
+    const transport = this.#transport;
     const { signal } = this.#abort = new AbortController();
-    this.#staged = [];
     for (let n = 1; n <= STAGED; n++) {
-      const staged = later(n * step, signal);
-      if (!staged) break;
+      let staged;
+      try {
+        staged = this.#env.fetchLater?.(transport.url + 'beat', transport.init({ activateAfter: n * step, signal }, body(n * step)));
+      } catch { /* over its quota, or forbidden */ }
       this.#staged.push(staged);
+      if (!staged) break;
     }
   }
 
   /** Takes back what has not been sent. @returns {number} how many */
   unstage() {
-    const back = this.#staged.filter(({ activated }) => !activated).length;
+    const back = this.#staged.filter((staged) => !staged?.activated).length;
     this.#abort?.abort();
     this.#abort = null;
     this.#staged = [];

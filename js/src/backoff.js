@@ -19,6 +19,7 @@ export function backoff(n, random = Math.random, cap = 30000) {
  */
 export function retryAfter(value, now) {
   if (!value) return 0;
-  const ms = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  const seconds = Number(value);
+  const ms = seconds >= 0 ? seconds * 1000 : Date.parse(value) - now;
   return Math.min(Math.max(ms || 0, 0), 3600000);
 }

@@ -9,7 +9,7 @@
  * @property {(fn: () => void, ms: number) => any} setTimeout
  * @property {(timer: any) => void} clearTimeout
  * @property {typeof globalThis.fetch} fetch
- * @property {() => Promise<typeof import('./follower.js')>} follower  loads what follows others
+ * @property {() => Promise<typeof import('./later.js')>} later  loads the rest of the client
  * @property {any} [fetchLater]
  * @property {((url: string, data: BodyInit) => boolean)} [sendBeacon]
  * @property {any} [EventSource]
@@ -50,19 +50,28 @@ export function browser() {
     setTimeout: (fn, ms) => setTimeout(fn, ms),
     clearTimeout: (timer) => clearTimeout(timer),
     fetch: (...args) => g.fetch(...args),
-    follower: () => import('./follower.js'),
-    fetchLater: g.fetchLater?.bind(g),
+    // Firefox asks no address again where it got no module.
+    later: () => import('./later.js').catch(() =>
+      import(/* webpackIgnore: true */ ['./later.js', Date.now()].join('?'))),
     sendBeacon: navigator?.sendBeacon?.bind(navigator),
-    EventSource: g.EventSource,
     BroadcastChannel: g.BroadcastChannel,
-    Worker: g.Worker,
-    PerformanceObserver: g.PerformanceObserver,
-    locks: navigator?.locks,
-    navigation: g.navigation,
-    location: g.location,
     window: g.window,
     document: g.document,
     storage: allowed(() => g.sessionStorage),
     shared: allowed(() => g.localStorage),
+  };
+}
+
+/** What nothing but later.js asks for. @returns {Partial<Environment>} */
+export function more() {
+  const g = /** @type {any} */ (globalThis);
+  return {
+    fetchLater: g.fetchLater?.bind(g),
+    EventSource: g.EventSource,
+    Worker: g.Worker,
+    PerformanceObserver: g.PerformanceObserver,
+    locks: g.navigator?.locks,
+    navigation: g.navigation,
+    location: g.location,
   };
 }

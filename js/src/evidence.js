@@ -10,8 +10,9 @@ export class Evidence {
   /** The last failure, as in `diag`. */
   error = '';
 
-  #clock; #sums = { hidden: 0, frozen: 0, slept: 0 }; #drift = 0;
-  /** @type {Record<'hidden'|'frozen', import('./clock.js').Mark|null>} */ #since = { hidden: null, frozen: null };
+  #clock; #drift = 0; #slept = 0;
+  /** How long the page was what since the last answer, ms. */ #spent = { hidden: 0, frozen: 0 };
+  /** Since when it is. @type {Record<string, import('./clock.js').Mark|null>} */ #since = {};
 
   /** @param {import('./clock.js').Clock} clock */
   constructor(clock) {
@@ -25,14 +26,13 @@ export class Evidence {
    * @param {boolean} is
    */
   is(what, is) {
-    const since = this.#since[what];
-    if (since) this.#sums[what] += this.#clock.ago(since);
+    this.#count();
     this.#since[what] = is ? this.#clock.mark() : null;
   }
 
   /** @param {number} ms */
   slept(ms) {
-    this.#sums.slept += ms;
+    this.#slept += ms;
   }
 
   /** A timer was so late. @param {number} ms */
@@ -42,11 +42,11 @@ export class Evidence {
 
   /** @param {number} rtt  ms */
   answered(rtt) {
+    this.#count();
     this.rtt = rtt;
     this.error = '';
-    this.#drift = 0;
-    this.#sums = { hidden: 0, frozen: 0, slept: 0 };
-    for (const what of /** @type {const} */ (['hidden', 'frozen'])) if (this.#since[what]) this.#since[what] = this.#clock.mark();
+    this.#drift = this.#slept = 0;
+    this.#spent = { hidden: 0, frozen: 0 };
   }
 
   /**
@@ -58,9 +58,9 @@ export class Evidence {
    */
   report(fired, last, late, failed, rest) {
     const { wall, mono } = this.#clock.mark();
+    this.#count();
     this.late(late);
-    for (const what of /** @type {const} */ (['hidden', 'frozen'])) this.is(what, !!this.#since[what]);
-    const { hidden, frozen, slept } = this.#sums;
+    const { hidden, frozen } = this.#spent;
     const known = last !== NEVER;
     const diag = {
       fired,
@@ -72,7 +72,7 @@ export class Evidence {
       rtt_ms: this.rtt,
       hidden_ms: hidden,
       frozen_ms: frozen,
-      slept_ms: slept,
+      slept_ms: this.#slept,
       ...rest,
     };
     for (const name in diag) {
@@ -81,5 +81,14 @@ export class Evidence {
       if (!diag[name]) delete diag[name];
     }
     return diag;
+  }
+
+  #count() {
+    for (const what in this.#since) {
+      const since = this.#since[what];
+      if (!since) continue;
+      this.#spent[what] += this.#clock.ago(since);
+      this.#since[what] = this.#clock.mark();
+    }
   }
 }

@@ -3,12 +3,7 @@ import { Feed } from './feed.js';
 import { MemberStore } from './members.js';
 import { FetchSource } from './source.js';
 
-export { MemberStore };
-
-/**
- * What one user may know of others: a store, and what keeps it true.  Loaded
- * when it is wanted; a page that only beats does without.
- */
+/** What one user may know of others: a store, and what keeps it true. */
 export class Follower {
   /** @type {MemberStore} */
   store;
@@ -88,8 +83,8 @@ export class Follower {
   #source() {
     const transport = this.#transport;
     const { EventSource } = this.#env;
-    if (transport.withToken) return new FetchSource((signal) => transport.request(this.#path(), { signal }));
-    return EventSource && new EventSource(transport.url + this.#path(), { withCredentials: transport.withCredentials });
+    if (transport.asks) return new FetchSource((signal) => transport.request(this.#path(), { signal }));
+    return EventSource && new EventSource(transport.url + this.#path(), { withCredentials: transport.credentials === 'include' });
   }
 
   /** Why was there no stream?  An EventSource's event does not tell; a HEAD does. */
@@ -104,6 +99,8 @@ export class Follower {
       } catch { /* no connection: then as any other failure */ }
       env.clearTimeout(timer);
     }
+    // Closed while it was asked: nobody wants to know.
+    if (this.#feed.role === 'off') return 0;
     const { status, headers } = response ?? {};
     this.#host.note(`failed: ${status || 'no connection'}`);
     if (status !== 401 && status !== 403) return retryAfter(headers?.get('Retry-After'), env.now());

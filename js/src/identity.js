@@ -3,7 +3,7 @@ import { allowed } from './env.js';
 /** An id that nobody else has. @param {number} bytes */
 export function token(bytes) {
   const random = crypto.getRandomValues(new Uint8Array(bytes));
-  return btoa(String.fromCharCode(...random)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+  return btoa(String.fromCharCode(...random)).replace(/=/g, '').replace(/\W/g, '_');
 }
 
 /**
@@ -17,7 +17,7 @@ export class Identity {
   /** @type {string|undefined} */
   session;
 
-  #env; #key; #born; #taken;
+  #env; #key; #rank; #taken;
   /** @type {any} */ #channel = null;
 
   /**
@@ -29,7 +29,7 @@ export class Identity {
     this.#env = env;
     this.#key = key;
     this.#taken = taken;
-    this.#born = env.now();
+    this.#rank = `${env.now()} ${this.doc}`;
   }
 
   /** @returns {boolean} is the session one of before, which others may have too? */
@@ -43,7 +43,7 @@ export class Identity {
   /** Says which session is ours, from now on to everybody who asks. */
   claim() {
     const { BroadcastChannel } = this.#env;
-    if (!this.#channel && BroadcastChannel) {
+    if (!this.#channel && BroadcastChannel && this.session) {
       this.#channel = new BroadcastChannel(this.#key);
       this.#channel.onmessage = ({ data }) => this.#claimed(data);
     }
@@ -62,12 +62,12 @@ export class Identity {
   }
 
   #say() {
-    this.#channel?.postMessage({ session: this.session, doc: this.doc, born: this.#born });
+    this.#channel?.postMessage({ session: this.session, rank: this.#rank });
   }
 
-  #claimed({ session, doc, born }) {
-    if (session !== this.session || doc === this.doc) return;
-    if (this.#born < born || this.#born === born && this.doc < doc) {
+  #claimed({ session, rank }) {
+    if (session !== this.session) return;
+    if (this.#rank < rank) {
       this.#say();
       return;
     }

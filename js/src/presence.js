@@ -1,12 +1,10 @@
-import { Activity } from './activity.js';
-import { Awake } from './awake.js';
 import { backoff, retryAfter } from './backoff.js';
 import { Clock, NEVER } from './clock.js';
 import { allowed, browser } from './env.js';
 import { Evidence } from './evidence.js';
 import { Identity } from './identity.js';
+import { Page } from './page.js';
 import { Scheduler } from './scheduler.js';
-import { Ticker } from './ticker.js';
 import { Transport } from './transport.js';
 
 export { backoff, retryAfter };
@@ -30,7 +28,7 @@ export const version = '0.1.0';
 
 const MANUAL = ['online', 'busy', 'dnd', 'away', 'invisible'];
 /** What may mean that much time has passed, or that the network is back. */
-const EAGER = /^(visible|focus|pageshow|resume|online|storage|sleep|start)$/;
+const EAGER = /^(visible|focus|pageshow|resume|online|storage|start)$/;
 /** How long a claimed session may be contested before the first beat, ms. */
 const CLAIM = 60;
 const LOG = 40;
@@ -51,16 +49,13 @@ export class Presence extends EventTarget {
   sent = 0;
   answered = 0;
 
-  #options; #env; #clock; #scheduler; #transport; #identity; #ticker; #activity; #awake; #evidence;
-  #key; #claim;
-  /** @type {AbortController|null} */ #listening = null;
+  #options; #env; #clock; #scheduler; #transport; #identity; #evidence; #page; #host; #key; #timer;
+  /** @type {import('./later.js').Later|null} */ #later = null;
 
   /** @type {Link} */ #link = 'stopped';
   /** @type {Snapshot|undefined} */ #snapshot;
   /** @type {string|null} */ #user = null;
-  /** @type {import('./follower.js').Follower|null} */ #follower = null;
-  #loading = false; #frozen = false; #shown = true; #loggedOut = false;
-  #seq = 0; #active = NEVER;
+  #loading = false; #shown = true; #loggedOut = false; #seq = 0; #active = NEVER;
   /** @type {any} */ #flight = null;
   /** @type {{status?: ManualStatus, until?: number|null, text?: string|null}|null} */ #manual = null;
   /** @type {string[]} */ #log = [];
@@ -68,36 +63,54 @@ export class Presence extends EventTarget {
   /** @param {Options} [options] */
   constructor(options = {}) {
     super();
-    const { url = '/presence/', timeout = 8000, credentials = 'same-origin', worker = true, activity = true } = options;
+    const { url = '/presence/', timeout = 8000, credentials = 'same-origin' } = options;
     const env = this.#env = { ...browser(), ...options.env };
     const clock = this.#clock = new Clock(env);
     const path = url.replace(/\/?$/, '/');
-    this.#options = { beat: true, stream: true, keepAwake: true, leave: true, ...options, timeout };
+    const key = this.#key = 'presence:' + path;
+    this.#options = { beat: true, stream: true, leave: true, ...options, timeout };
     this.#user = options.user ?? null;
-    this.#key = 'presence:' + path;
-    this.#transport = new Transport(env, path, credentials, options.token);
-    this.#identity = new Identity(env, this.#key, () => {
-      this.#note('session', 'was another tab\'s, is a new one');
-      if (!this.#claim) this.#soon('session');
+    const transport = this.#transport = new Transport(env, path, credentials, options.token);
+    const evidence = this.#evidence = new Evidence(clock);
+    this.#identity = new Identity(env, key, () => {
+      this.#note('session', 'taken, so a new one');
+      this.#soon('session');
     });
-    this.#evidence = new Evidence(clock);
-    this.#awake = new Awake(env, `${this.#key} awake ${this.#identity.doc}`);
-    this.#activity = new Activity(env, clock, activity, path, () => this.#touched('activity'));
-    this.#ticker = new Ticker(env, worker, () => this.wake('worker'));
-    this.#scheduler = new Scheduler(env, clock, timeout, {
-      wake: (reason) => this.wake(reason),
-      beat: (reason) => this.#beat(reason),
+    const host = {
+      presence: this, env, clock, transport, evidence, options: this.#options, key,
+      beat: (reason, at) => this.#beat(reason, at),
       timeout: (late) => {
-        this.#evidence.late(late);
-        this.#drop();
-        this.#fail({ error: 'timeout' });
+        evidence.late(late);
+        this.#flight.abort.abort();
+        this.#fail('timeout');
       },
-      rest: () => {
-        const rest = this.#idle - clock.ago(this.#active);
-        return rest > 0 ? rest : Infinity;
+      rest: () => (this.#rest > 0 ? this.#rest : Infinity),
+      armed: (ms) => this.#later?.at(ms),
+      touched: (kind) => this.#touched(kind),
+      turned: () => this.#turned(),
+      depart: () => this.#depart(),
+      elsewhere: (user) => this.#elsewhere(user),
+      linked: (link) => {
+        if (this.#here) this.#link = link;
       },
-      armed: (ms) => this.#ticker.at(ms),
-    });
+      deny: (status) => this.#deny(status),
+      doubt: () => {
+        if (!this.#flight) this.#soon('stream');
+      },
+      staged: (ms) => this.#body('staged', this.#maxInterval, ms),
+      thawed: (unsent) => {
+        this.#seq -= unsent;
+        // A copy of this tab could not be told that its session has an owner.
+        this.#identity.claim();
+        this.#load();
+      },
+      emit: (type, detail) => this.#emit(type, detail),
+      tell: () => this.#tell(),
+      note: (type, text) => this.#note(type, text),
+    };
+    this.#scheduler = new Scheduler(host);
+    const page = this.#page = new Page(host);
+    this.#host = { ...host, page };
   }
 
   // -- for the application
@@ -118,7 +131,7 @@ export class Presence extends EventTarget {
     this.#link = 'starting';
     this.#active = this.#clock.mark();
     this.#clock.slept();
-    this.#listen(true);
+    this.#page.listen(true);
     this.#enter();
     return this;
   }
@@ -132,23 +145,26 @@ export class Presence extends EventTarget {
 
   /**
    * Ends all sessions of the user, at once and without grace, and stops the
-   * other tabs of this browser.  True if the server has confirmed it.
+   * other tabs of this browser.  True if the server has confirmed it.  Of a
+   * beat that is still on its way the server knows that it is older.
    *
    * @returns {Promise<boolean>}
    */
   async logout() {
-    const env = this.#env;
-    const flight = this.#flight;
-    if (!this.#identity.session) this.#identity.recall();
-    const { session, doc } = this.#identity;
-    this.#flight = null;
+    const identity = this.#identity;
+    const transport = this.#transport;
+    if (!identity.session) identity.recall();
+    const { session, doc } = identity;
     this.#halt('stopped');
     this.#forget();
-    allowed(() => env.shared?.removeItem(this.#key));
+    allowed(() => this.#env.shared?.removeItem(this.#key));
     try {
-      return await this.#transport.logout({ session, doc, seq: ++this.#seq, logout: true }, flight, this.#scheduler.timeout);
+      const init = { keepalive: true, signal: AbortSignal.timeout?.(this.#scheduler.timeout) };
+      return (await transport.request('beat', init, { session, doc, seq: ++this.#seq, logout: true })).ok;
+    } catch {
+      return false;
     } finally {
-      this.#transport.forget();
+      transport.forget();
     }
   }
 
@@ -168,7 +184,7 @@ export class Presence extends EventTarget {
   setStatus(status, { until = null, text, meta } = {}) {
     if (status !== null && !MANUAL.includes(status)) throw new TypeError(`"${status}" is none of ${MANUAL.join(', ')}`);
     const manual = this.#manual = { ...this.#manual };
-    if (status) Object.assign(manual, { status, until: until === null ? null : Math.round(Number(until)) });
+    if (status) Object.assign(manual, { status, until: until && Math.round(Number(until)) });
     if (text !== undefined) manual.text = text;
     if (meta !== undefined) this.#options.meta = meta;
     this.#soon('status');
@@ -212,9 +228,9 @@ export class Presence extends EventTarget {
 
   /** What the person and the page do, however the server is reached. @returns {ActivityState} */
   get activity() {
-    if (this.#frozen) return 'frozen';
-    if (this.#hidden) return 'background';
-    return this.#running && this.activeAgo >= this.#idle ? 'idle' : 'active';
+    if (this.#later?.frozen) return 'frozen';
+    if (this.#page.hidden) return 'background';
+    return this.#running && this.#rest <= 0 ? 'idle' : 'active';
   }
 
   /** Is what is known of others of now? */
@@ -247,7 +263,7 @@ export class Presence extends EventTarget {
   }
 
   get session() {
-    return this.#options.beat && this.#running ? this.#identity.session : undefined;
+    return this.#running ? this.#identity.session : undefined;
   }
 
   get doc() {
@@ -278,7 +294,7 @@ export class Presence extends EventTarget {
 
   /** Milliseconds until the next beat; null when there is none to come. */
   get nextIn() {
-    return this.#options.beat && this.#running ? Math.max(0, this.#scheduler.left) : null;
+    return this.session ? Math.max(0, this.#scheduler.left) : null;
   }
 
   /** Milliseconds since the person last did something. */
@@ -293,21 +309,21 @@ export class Presence extends EventTarget {
 
   /** All that an application draws. @returns {Snapshot} */
   get snapshot() {
-    return this.#snapshot ?? this.#take();
+    return this.#snapshot ??= this.#take();
   }
 
   /** What support wants to see: a plain object, for a ticket.  No token is in it. */
   diagnose() {
     const env = this.#env;
     const { members, ...rest } = this.snapshot;
-    const has = (names) => Object.fromEntries(names.map((name) => [name, !!env[name]]));
+    const { document } = env;
     return {
-      version, at: new Date(env.now()).toISOString(), url: this.#key.slice(9), ...rest, known: members.size, doc: this.doc,
+      version, at: new Date(env.now()).toISOString(), url: this.#transport.url, ...rest, known: members.size, doc: this.doc,
       interval_ms: this.interval, next_ms: this.nextIn, active_ms_ago: Math.round(this.activeAgo),
-      sent: this.sent, answered: this.answered, failed: this.#scheduler.failed, error: this.#evidence.error, rtt_ms: this.#evidence.rtt,
-      clock_ms: Math.round(this.now() - env.now()), ticker: this.#ticker.kind, stream: this.#follower?.evidence ?? null,
-      page: { visibility: env.document?.visibilityState, discarded: !!env.document?.wasDiscarded, agent: globalThis.navigator?.userAgent },
-      browser: has(['EventSource', 'BroadcastChannel', 'locks', 'Worker', 'PerformanceObserver', 'navigation', 'fetchLater', 'storage', 'shared']),
+      sent: this.sent, answered: this.answered, failed: this.#scheduler.failures, error: this.#evidence.error, rtt_ms: this.#evidence.rtt,
+      clock_ms: Math.round(this.now() - env.now()), ticker: this.#ticker, stream: this.#follower?.evidence ?? null,
+      page: { visibility: document?.visibilityState, discarded: !!document?.wasDiscarded, agent: globalThis.navigator?.userAgent },
+      browser: Object.keys(env).filter((name) => env[name]),
       log: [...this.#log],
     };
   }
@@ -329,16 +345,13 @@ export class Presence extends EventTarget {
       this.#evidence.slept(slept);
       this.#note('slept', `${Math.round(slept)} ms`);
     }
-    if (this.#frozen && reason !== 'timer') this.#thaw();
     const eager = !!slept || EAGER.test(reason);
-    this.#activity.routed();
-    this.#follower?.check(eager);
+    this.#later?.check(reason, eager);
     this.#tell();
-    if (!this.#options.beat) return;
-    const { failed, last, interval } = this.#scheduler;
-    const soon = eager && (failed || reason === 'visible' && !this.#shown
+    const { failures, last, interval } = this.#scheduler;
+    const soon = eager && (failures || reason === 'visible' && !this.#shown
       || this.#clock.ago(last) > Math.min(5000, interval / 5 || 5000));
-    const why = soon ? this.#scheduler.soon(slept ? 'sleep' : reason) : this.#scheduler.wake(reason, this.#hidden);
+    const why = soon ? this.#scheduler.soon(slept ? 'sleep' : reason) : this.#scheduler.wake(reason, this.#page.hidden);
     if (why && why !== 'stopped' && (eager || reason === 'ping')) this.#emit('beat', { phase: 'skipped', reason, why });
   }
 
@@ -353,12 +366,18 @@ export class Presence extends EventTarget {
     return this.#running && this.#link !== 'leaving';
   }
 
-  get #hidden() {
-    return this.#env.document?.visibilityState === 'hidden';
+  /** How long until the person is taken to be away, ms: never, where nobody would notice them. */
+  get #rest() {
+    return (this.#later && this.reply?.idle_ms || Infinity) - this.activeAgo;
   }
 
-  get #idle() {
-    return this.reply?.idle_ms || Infinity;
+  get #follower() {
+    return this.#later?.follower;
+  }
+
+  /** Who keeps the time? */
+  get #ticker() {
+    return this.#later?.ticker ?? 'page';
   }
 
   get #maxInterval() {
@@ -370,130 +389,117 @@ export class Presence extends EventTarget {
     if (this.#here) this.#scheduler.soon(reason);
   }
 
-  #body(reason, next, rest) {
+  /** @param {number} [ahead]  ms from now when it will be sent */
+  #body(reason, next, ahead = 0) {
     const { session, doc } = this.#identity;
-    const { failed, last, left } = this.#scheduler;
+    const { failures, last, left } = this.#scheduler;
     const { meta } = this.#options;
     return {
       session, doc,
       seq: ++this.#seq,
-      visible: !this.#hidden,
-      active_ms_ago: Math.max(0, Math.round(this.activeAgo)),
-      next_ms: next ? Math.ceil(next) : undefined,
+      visible: !this.#page.hidden,
+      active_ms_ago: this.#later ? Math.round(this.activeAgo + ahead) : 0,
+      next_ms: Math.ceil(next) || undefined,
       ...this.#manual,
       meta,
-      diag: this.#evidence.report(reason, last, -left, failed, {
-        ticker: this.#ticker.kind,
+      diag: this.#evidence.report(reason, last, -left, failures, {
+        ticker: this.#ticker,
         discarded: !this.answered && this.#env.document?.wasDiscarded,
-        ...rest,
       }),
     };
   }
 
-  #beat(reason) {
+  async #beat(reason, at) {
     const jitter = 0.9 + 0.2 * this.#env.random();
     const delay = this.interval * jitter;
     // Browsers wake a hidden page as rarely as once a minute: be honest.
-    const body = this.#body(reason, this.#hidden ? Math.max(delay, this.#maxInterval) : delay);
+    const body = this.#body(reason, this.#page.hidden ? Math.max(delay, this.#maxInterval) : delay);
     /** @type {any} */
-    const flight = this.#flight = { at: this.#clock.mark(), reason, jitter, manual: this.#manual, abort: new AbortController() };
-    this.#shown = !this.#hidden;
+    const flight = this.#flight = { reason, at, jitter, manual: this.#manual, abort: new AbortController() };
+    this.#shown = !this.#page.hidden;
     this.sent++;
     this.#emit('beat', { phase: 'sent', reason, body });
     if (flight !== this.#flight) return;
-    flight.done = this.#fly(flight, body);
-  }
-
-  async #fly(flight, body) {
-    let response, content, cause;
+    /** @type {any} */ let response;
+    let content, cause;
     try {
-      response = await this.#transport.post(body, { signal: flight.abort.signal });
+      response = await this.#transport.request('beat', { signal: flight.abort.signal }, body);
       content = await response.json();
     } catch (error) {
       cause = error;
     }
     if (flight !== this.#flight) return;
-    if (response?.ok && content?.interval_ms > 0) {
-      this.#flight = null;
-      this.#succeed(flight, content);
-      return;
-    }
-    const status = response?.status ?? 0;
-    const problem = response && !response.ok && content?.type ? content : null;
-    const refused = status === 401 || status === 403;
-    const renewed = refused && this.#transport.renew(response);
-    if (refused && !renewed) {
-      this.#flight = null;
-      this.#deny(status, problem);
-      return;
-    }
-    if ((status === 400 || status === 413) && flight.manual) {
-      // It would be refused for ever, and the person called offline for it.
-      if (this.#manual === flight.manual) this.#manual = null;
-      this.#emit('rejected', { problem });
-    }
-    this.#fail({
-      error: !response ? 'network' : response.ok ? 'reply' : 'status',
-      status, problem, cause, renewed,
-      wait: retryAfter(response?.headers?.get('Retry-After'), this.#env.now()),
-    });
+    if (response?.ok && content?.interval_ms > 0) this.#succeed(content);
+    else this.#fail(!response ? 'network' : response.ok ? 'reply' : 'status', response, content, cause);
   }
 
-  #succeed(flight, reply) {
-    const rtt = this.#clock.ago(flight.at);
+  #succeed(reply) {
+    const { reason, at, jitter, manual } = this.#flight;
+    const rtt = this.#clock.ago(at);
+    this.#flight = null;
     this.answered++;
     this.#evidence.answered(rtt);
     this.#transport.accepted();
     this.#clock.sync(reply.server_time, rtt / 2);
-    if (this.#user !== reply.user) this.#login(reply.user);
     this.reply = reply;
-    this.#scheduler.interval = Math.max(50, reply.interval_ms);
-    if (this.#manual === flight.manual) this.#manual = null;
+    if (this.#manual === manual) this.#manual = null;
     this.#link = 'online';
-    if (this.#scheduler.failed) this.#follower?.again();
-    this.#scheduler.answered(this.interval * flight.jitter);
-    this.#emit('beat', { phase: 'answered', reason: flight.reason, reply, rtt_ms: Math.round(rtt) });
+    if (this.#scheduler.failures) this.#follower?.again();
+    this.#scheduler.answered(reply.interval_ms, jitter);
+    // From here on handlers are told, who may do anything.
+    if (this.#user !== reply.user) this.#login(reply.user);
+    this.#emit('beat', { phase: 'answered', reason, reply, rtt_ms: Math.round(rtt) });
     if (reply.recovered) this.#emit('recovered', reply.recovered);
-    this.#follow();
+    this.#load();
     this.#tell();
     this.#scheduler.settle();
   }
 
-  /** @param {{error: string, status?: number, problem?: any, cause?: any, wait?: number, renewed?: boolean}} failure */
-  #fail({ error, status = 0, problem = null, cause = null, wait = 0, renewed = false }) {
-    const reason = this.#flight?.reason;
+  /**
+   * @param {'network'|'timeout'|'status'|'reply'} error
+   * @param {Response|null} [response]
+   * @param {any} [content]
+   * @param {any} [cause]
+   */
+  #fail(error, response = null, content = null, cause = null) {
+    const { reason, manual } = this.#flight;
+    const { status = 0, ok, headers } = /** @type {Partial<Response>} */ (response ?? {});
+    const problem = !ok && content?.type ? content : null;
+    const refused = status === 401 || status === 403;
+    const renewed = refused && this.#transport.renew(response);
+    // It would be refused for ever, and the person called offline for it.
+    const rejected = manual && (status === 400 || status === 413);
     this.#flight = null;
-    const retry = this.#scheduler.fail(wait);
-    this.#evidence.error = status && error === 'status' ? String(status) : error;
+    if (refused && !renewed) {
+      this.#deny(status, problem);
+      return;
+    }
+    if (rejected && this.#manual === manual) this.#manual = null;
+    const retry = this.#scheduler.fail(retryAfter(headers?.get('Retry-After'), this.#env.now()));
+    this.#evidence.error = error === 'status' ? String(status) : error;
     this.#link = 'retrying';
     this.#emit('beat', { phase: 'failed', reason, error, status, problem, cause, retry_ms: Math.round(retry) });
+    if (rejected) this.#emit('rejected', { problem });
     this.#tell();
-    if (renewed) this.#scheduler.soon('token');
-    else this.#scheduler.settle();
+    this.#scheduler.settle(renewed ? 'token' : undefined);
   }
 
-  #deny(status, problem) {
+  #deny(status, problem = null) {
     this.#halt('denied');
     this.#emit('denied', { status, problem });
-  }
-
-  /** Gives up the beat in flight. */
-  #drop() {
-    this.#flight?.abort.abort();
   }
 
   // -- who
 
   /** Another user: nothing of the one before is theirs. */
   #login(user) {
-    const { shared } = this.#env;
     if (this.#user !== null) {
       this.#note('user', 'another one logged in');
       this.#manual = null;
       this.#reset();
     }
     this.#user = user;
-    allowed(() => shared?.getItem(this.#key) !== user && shared?.setItem(this.#key, user));
+    allowed(() => this.#env.shared?.setItem(this.#key, user));
   }
 
   /** Somebody logged in or out in another tab. */
@@ -524,186 +530,92 @@ export class Presence extends EventTarget {
 
   /** What was known is of another user, or was. */
   #reset() {
-    this.#follower?.close();
-    this.#follower = null;
+    this.#later?.forget();
     this.#emit('members', { reset: true, changes: [] });
   }
 
-  /** Follows, as soon as it is known for whom. */
-  async #follow() {
+  /** Loads the rest of the client, and follows as soon as it is known for whom. */
+  async #load() {
+    if (!this.#later) {
+      if (this.#loading) return;
+      this.#loading = true;
+      try {
+        const { Later } = await this.#env.later();
+        this.#later = new Later(this.#host);
+      } catch (error) {
+        // The next answer tries again, if there is one to come.
+        this.#note('later', `not loaded: ${error}`);
+        if (!this.#options.beat && this.#here) this.#timer = this.#env.setTimeout(() => this.#load(), backoff(3));
+      }
+      this.#loading = false;
+      if (!this.#later || !this.#here) return;
+      this.#later.enter();
+      // the worker, too, is to know when
+      this.wake('timer');
+    }
     const { beat, stream } = this.#options;
     const user = this.#user;
-    if (!stream || !this.#here || this.#frozen || (beat || stream === 'self') && user === null) return;
-    if (this.#follower) {
-      this.#follower.open();
-      return;
+    if (stream && this.#here && !this.#later.frozen && (user !== null || !beat && stream !== 'self')) {
+      this.#later.follow(user);
+      this.#tell();
     }
-    if (this.#loading) return;
-    this.#loading = true;
-    let module;
-    try {
-      module = await this.#env.follower();
-    } catch (error) {
-      // the next answer tries again
-      this.#note('stream', `not loaded: ${error}`);
-    }
-    this.#loading = false;
-    if (!module || !this.#here) return;
-    if (user !== this.#user) return this.#follow();
-    this.#follower = new module.Follower(this.#env, this.#clock, this.#transport, this.#options, user, {
-      session: () => this.session,
-      news: (detail) => this.#news(detail),
-      live: (previous) => {
-        const { live } = this;
-        if (!beat && this.#here) {
-          this.#link = live === 'live' ? 'online' : live === 'reconnecting' && this.#link === 'starting' ? 'starting' : 'retrying';
-        }
-        this.#emit('live', { live, previous });
-        this.#tell();
-      },
-      ping: ({ server_time: time }) => {
-        this.#clock.sync(time);
-        this.wake('ping');
-      },
-      denied: (status) => {
-        if (!beat) this.#deny(status, null);
-        return !beat;
-      },
-      note: (text) => this.#note('stream', text),
-    });
-    this.#follower.open();
-    this.#tell();
-  }
-
-  #news(detail) {
-    if (!this.#options.beat) this.#transport.accepted();
-    this.#emit('members', detail);
-    const { reply } = this;
-    const own = detail.changes.find(({ member }) => member.user === this.#user)?.member;
-    // Whoever is called something else than the server last said, asks.
-    if (own && reply && !this.#flight && own.status !== reply.status && reply.status !== 'invisible') this.#soon('stream');
-    this.#tell();
   }
 
   // -- the page
 
   /** All that a page has only while it is there. */
   #enter() {
-    const { beat, keepAwake } = this.#options;
-    this.#shown = !this.#hidden;
-    if (!beat) {
-      this.#follow();
-      this.#tell();
-      return;
-    }
-    const recalled = this.#identity.recall();
+    const { beat } = this.#options;
+    const recalled = beat && this.#identity.recall();
     this.#identity.claim();
-    this.#ticker.start();
-    this.#evidence.is('hidden', this.#hidden);
-    if (this.#hidden && keepAwake) this.#awake.hold(true);
-    this.#follow();
+    this.#later?.enter();
+    if (this.#later || !beat) this.#load();
     this.#tell();
+    if (!beat) return;
     const begin = () => {
-      this.#claim = null;
       this.#scheduler.start();
       this.wake('start');
     };
-    if (recalled && this.#env.BroadcastChannel) this.#claim = this.#env.setTimeout(begin, CLAIM);
+    if (recalled && this.#env.BroadcastChannel) this.#timer = this.#env.setTimeout(begin, CLAIM);
     else begin();
   }
 
   #halt(link) {
-    this.#exit();
     this.#link = link;
-    this.#frozen = false;
-    this.#listening?.abort();
-    if (link === 'denied' || this.#loggedOut) this.#listen();
+    this.#exit();
+    this.#page.ignore();
+    if (link === 'denied' || this.#loggedOut) this.#page.listen();
     this.#tell();
   }
 
   #exit() {
-    this.#drop();
+    this.#flight?.abort.abort();
     this.#flight = null;
-    this.#env.clearTimeout(this.#claim);
-    this.#claim = null;
+    this.#env.clearTimeout(this.#timer);
     this.#scheduler.stop();
-    this.#ticker.stop();
-    this.#awake.hold(false);
-    this.#awake.unstage();
     this.#identity.close();
-    this.#follower?.close();
-  }
-
-  /** @param {boolean} [all]  or nothing but logins in other tabs */
-  #listen(all) {
-    const { window, document } = this.#env;
-    this.#listening?.abort();
-    const { signal } = this.#listening = new AbortController();
-    const on = (target, type, fn) => target?.addEventListener?.(type, fn, { passive: true, capture: true, signal });
-    on(window, 'storage', ({ key, newValue }) => key === this.#key && this.#elsewhere(newValue));
-    if (!all) return;
-    on(document, 'visibilitychange', () => this.#turned());
-    on(document, 'freeze', () => this.#freeze());
-    on(document, 'resume', () => this.wake('resume'));
-    on(window, 'pagehide', () => this.#depart());
-    on(window, 'pageshow', ({ persisted }) => persisted && this.wake('pageshow'));
-    on(window, 'online', () => this.wake('online'));
-    on(window, 'focus', ({ target }) => (!target || target === window) && this.#touched('focus'));
-    if (this.#options.beat) this.#activity.start(signal);
+    this.#later?.exit();
   }
 
   #turned() {
-    const hidden = this.#hidden;
-    this.#evidence.is('hidden', hidden);
-    if (this.#options.keepAwake && this.#link !== 'leaving') this.#awake.hold(hidden);
+    this.#later?.turned();
     // The server must know that beats may come slowly from now on.
-    if (!hidden) this.#touched('visible');
-    else if (this.#shown && this.#options.beat) this.#soon('hidden');
+    if (!this.#page.hidden) this.#touched('visible');
+    else if (this.#shown) this.#soon('hidden');
     this.#tell();
-  }
-
-  #freeze() {
-    const { beat, keepAwake } = this.#options;
-    this.#frozen = true;
-    this.#evidence.is('frozen', true);
-    if (beat && keepAwake && this.reply && this.#link !== 'leaving') {
-      const step = Math.max(this.interval, 0.8 * this.#maxInterval);
-      this.#awake.stage(step, (ms, signal) => {
-        const body = this.#body('staged', this.#maxInterval);
-        body.active_ms_ago += Math.round(ms);
-        const staged = this.#transport.later(body, ms, signal);
-        if (!staged) this.#seq--;
-        return staged;
-      });
-    }
-    // Others must not wait for what we do not hear.
-    if (this.#follower?.shared) this.#follower.close();
-    this.#tell();
-  }
-
-  #thaw() {
-    this.#frozen = false;
-    this.#evidence.is('frozen', false);
-    // A beat that was not sent was never numbered.
-    this.#seq -= this.#awake.unstage();
-    // A copy of this tab could not be told that its session has an owner.
-    if (this.#options.beat) this.#identity.claim();
-    if (this.#follower) this.#follow();
   }
 
   /** The page goes, perhaps for good, perhaps into the back/forward cache. */
   #depart() {
     if (!this.#here) return;
-    const { leave } = this.#options;
+    this.#link = 'leaving';
     this.#exit();
     this.#evidence.is('frozen', true);
-    if (leave) this.#farewell();
-    this.#link = 'leaving';
+    if (this.#options.leave) this.#farewell();
     this.#tell();
   }
 
   #back(reason) {
-    this.#frozen = false;
     this.#evidence.is('frozen', false);
     this.#link = 'starting';
     this.#note('back', reason);
@@ -712,32 +624,29 @@ export class Presence extends EventTarget {
 
   #farewell() {
     const { session, doc } = this.#identity;
-    if (this.#options.beat && this.#seq) this.#transport.farewell({ session, doc, seq: ++this.#seq, leave: true });
+    if (session && this.#seq) this.#transport.farewell({ session, doc, seq: ++this.#seq, leave: true });
   }
 
   #touched(kind) {
     if (!this.#running) return;
-    const idle = this.activeAgo >= this.#idle;
+    const idle = this.#rest <= 0;
     this.#active = this.#clock.mark();
     if (this.#link === 'leaving') this.#back(kind);
-    else if (idle && this.#options.beat) this.#soon(kind);
+    else if (idle) this.#soon(kind);
     this.wake(kind);
   }
 
   // -- telling
 
   #take() {
-    const now = /** @type {Snapshot} */ (Object.fromEntries(SHOWN.map((name) => [name, this[name]])));
-    return this.#snapshot = Object.freeze(now);
+    return Object.freeze(/** @type {Snapshot} */ (Object.fromEntries(SHOWN.map((name) => [name, this[name]]))));
   }
 
   #tell() {
     const before = this.#snapshot;
     const now = this.#take();
-    if (before && SHOWN.every((name) => now[name] === before[name])) {
-      this.#snapshot = before;
-      return;
-    }
+    if (before && SHOWN.every((name) => now[name] === before[name])) return;
+    this.#snapshot = now;
     const { state, link, activity } = now;
     const previous = before?.state ?? 'stopped';
     if (state !== previous) this.#emit('state', { state, previous, link, activity });
@@ -745,8 +654,7 @@ export class Presence extends EventTarget {
   }
 
   #emit(type, detail) {
-    const { phase, reason, why, error, status, state, live } = detail;
-    this.#note(type, [phase, reason, why, error, status, state, live].filter(Boolean).join(' '), detail);
+    this.#note(type, Object.values(detail).filter((value) => value && Object(value) !== value).join(' '), detail);
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 

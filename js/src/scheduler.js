@@ -10,34 +10,31 @@ export class Scheduler {
   /** The server's interval, ms; 0 as long as it is unknown. */
   interval = 0;
   /** Attempts that failed since the last answer. */
-  failed = 0;
+  failures = 0;
   /** The last attempt. */
   last = NEVER;
 
-  #env; #clock; #host; #limit;
+  #env; #clock; #host;
   #on = false; #timer; #due = NEVER; #notBefore = NEVER; #urgent = '';
   /** @type {import('./clock.js').Mark|null} */ #flight = null;
 
   /**
-   * @param {import('./env.js').Environment} env
-   * @param {import('./clock.js').Clock} clock
-   * @param {number} limit  time-out of a beat, ms
-   * @param {{wake(reason: string): void, beat(reason: string): void, timeout(late: number): void, rest(): number, armed(ms: number): void}} host
-   *   whom the timer wakes; what to do when a beat is due; when one takes too
-   *   long, and how late that is seen; how long at most until the host wants
-   *   to be woken, whatever is due; and who else keeps time
+   * @param {Pick<import('./types.js').Host, 'env'|'clock'|'options'|'presence'> & {beat(reason: string, at: import('./clock.js').Mark): void,
+   *   timeout(late: number): void, rest(): number, armed(ms: number): void}} host
+   *   what to do when a beat is due; when one takes too long, and how late
+   *   that is seen; how long at most until the presence wants to be woken,
+   *   whatever is due; and who else keeps time
    */
-  constructor(env, clock, limit, host) {
-    this.#env = env;
-    this.#clock = clock;
-    this.#limit = limit;
+  constructor(host) {
+    this.#env = host.env;
+    this.#clock = host.clock;
     this.#host = host;
   }
 
   /** A beat is due now. */
   start() {
     this.#on = true;
-    this.failed = 0;
+    this.failures = 0;
     this.#urgent = '';
     this.#flight = null;
     this.last = this.#notBefore = NEVER;
@@ -46,7 +43,6 @@ export class Scheduler {
 
   stop() {
     this.#on = false;
-    this.#flight = null;
     this.#env.clearTimeout(this.#timer);
   }
 
@@ -57,7 +53,7 @@ export class Scheduler {
 
   /** Of one beat, ms: shorter where the interval is, but not too short. */
   get timeout() {
-    return this.interval ? Math.min(this.#limit, Math.max(1000, this.interval)) : this.#limit;
+    return Math.min(this.#host.options.timeout, Math.max(1000, this.interval || Infinity));
   }
 
   /**
@@ -76,23 +72,22 @@ export class Scheduler {
         this.#arm(left);
         return 'in-flight';
       }
-      this.#flight = null;
       this.#host.timeout(-left);
       return '';
     }
     // Timers of a hidden page may come a minute late, the next ping does not.
-    const early = this.failed ? 0 : reason === 'ping' && hidden ? interval / 4 : Math.min(500, interval / 10);
+    const early = this.failures ? 0 : reason === 'ping' && hidden ? interval / 4 : Math.min(500, interval / 10);
     const wait = this.#wait;
     if (this.left > early || wait > 0) {
       this.#arm();
       return wait > 0 && wait > -this.#clock.ago(this.#notBefore) ? 'too-soon'
-        : this.failed || wait > 0 ? 'backoff' : 'not-due';
+        : this.failures || wait > 0 ? 'backoff' : 'not-due';
     }
-    reason = this.#urgent || (this.failed ? 'retry' : reason);
+    reason = this.#urgent || (this.failures ? 'retry' : reason);
     this.#urgent = '';
     // Before anybody is told, who may do anything: beat, or stop.
     const flight = this.#flight = this.#clock.mark();
-    this.#host.beat(reason);
+    this.#host.beat(reason, flight);
     if (this.#flight === flight) {
       this.last = flight;
       this.#arm(this.timeout);
@@ -107,7 +102,7 @@ export class Scheduler {
    */
   soon(reason) {
     this.#urgent = reason;
-    if (!this.#flight && this.left > 0) this.#due = this.#clock.mark();
+    if (this.left > 0) this.#due = this.#clock.mark();
     return this.wake(reason);
   }
 
@@ -115,12 +110,14 @@ export class Scheduler {
    * The beat was answered; called in the response's handler, since browsers
    * throttle timers less that are armed there.
    *
-   * @param {number} delay  from its start to the next, ms
+   * @param {number} interval  from its start to the next, ms
+   * @param {number} jitter    of that, about 1
    */
-  answered(delay) {
-    this.failed = 0;
+  answered(interval, jitter) {
+    this.interval = Math.max(50, interval);
+    this.failures = 0;
     this.#flight = null;
-    this.#due = { wall: this.last.wall + delay, mono: this.last.mono + delay };
+    this.#due = this.#clock.mark(this.interval * jitter - this.#clock.ago(this.last));
     this.#arm();
   }
 
@@ -133,7 +130,7 @@ export class Scheduler {
   fail(wait = 0) {
     const { random } = this.#env;
     // Not above the interval: a retry is a beat, and no rarer than one.
-    let ms = backoff(this.failed++, random, Math.min(30000, this.interval || Infinity));
+    let ms = backoff(this.failures++, random, Math.min(30000, this.interval || Infinity));
     if (wait) {
       ms = Math.max(ms, wait * (1 + random() / 10));
       this.#notBefore = this.#clock.mark(wait);
@@ -144,15 +141,19 @@ export class Scheduler {
     return ms;
   }
 
-  /** What came up during the flight is told by the next beat. */
-  settle() {
-    if (this.#urgent) this.soon(this.#urgent);
+  /**
+   * What came up during the flight is told by the next beat.
+   *
+   * @param {string} [urgent]
+   */
+  settle(urgent = this.#urgent) {
+    if (urgent) this.soon(urgent);
   }
 
   /** How long a beat is not allowed yet, ms. */
   get #wait() {
     const urgent = /^(status|token)$/.test(this.#urgent) ? 200 : 1000;
-    const floor = this.failed && !this.#urgent ? 0
+    const floor = this.failures && !this.#urgent ? 0
       : Math.min(urgent, this.interval / 2 || 1000) - this.#clock.ago(this.last);
     return Math.max(floor, -this.#clock.ago(this.#notBefore));
   }
@@ -160,7 +161,7 @@ export class Scheduler {
   #arm(ms = Math.max(this.left, this.#wait)) {
     ms = Math.ceil(Math.max(0, Math.min(ms, this.#host.rest(), 2 ** 30)));
     this.#env.clearTimeout(this.#timer);
-    this.#timer = this.#env.setTimeout(() => this.#host.wake('timer'), ms);
+    this.#timer = this.#env.setTimeout(() => this.#host.presence.wake('timer'), ms);
     this.#host.armed(ms);
   }
 }

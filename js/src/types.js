@@ -69,4 +69,20 @@
  * @property {Readonly<Counts>} counts
  */
 
+/**
+ * What a Presence lends to its parts.
+ *
+ * @typedef {object} Host
+ * @property {import('./presence.js').Presence} presence
+ * @property {Environment} env
+ * @property {import('./clock.js').Clock} clock
+ * @property {import('./transport.js').Transport} transport
+ * @property {import('./evidence.js').Evidence} evidence
+ * @property {Options & {timeout: number}} options
+ * @property {string} key  of storage, channels and locks
+ * @property {(type: string, detail: object) => void} emit  an event
+ * @property {(type: string, text: string) => void} note    a line of the log
+ * @property {() => void} tell    the snapshot may have changed
+ */
+
 export {};

@@ -4,7 +4,7 @@
  */
 import './globals.mjs';
 
-import * as follower from '../src/follower.js';
+import * as later from '../src/later.js';
 import { Presence } from '../presence.js';
 
 /** Lets promises run that are settled already. */
@@ -25,7 +25,7 @@ class Target {
 
   fire(type, props = {}) {
     for (const listener of this.listeners) {
-      if (listener.type === type) listener.fn({ type, isTrusted: true, ...props });
+      if (listener.type === type) listener.fn({ type, isTrusted: true, target: this, ...props });
     }
   }
 }
@@ -97,7 +97,7 @@ export class World {
           this.readyState = 2;
         }
       },
-      follower: () => Promise.resolve(follower),
+      later: () => Promise.resolve(later),
       fetchLater: undefined,
       sendBeacon: undefined,
       BroadcastChannel: undefined,
@@ -118,9 +118,9 @@ export class World {
     };
   }
 
-  presence(options = {}) {
+  presence(options = {}, Client = Presence) {
     const { env, ...rest } = options;
-    return new Presence({ env: { ...this.env(), ...env }, stream: false, ...rest });
+    return new Client({ env: { ...this.env(), ...env }, stream: false, ...rest });
   }
 
   /** Beats that the server got, without goodbyes. */
@@ -283,6 +283,7 @@ export class Browser {
 
   #store(world, key, newValue) {
     const oldValue = this.stored.get(key) ?? null;
+    if (newValue === oldValue) return;
     if (newValue === null) this.stored.delete(key);
     else this.stored.set(key, newValue);
     for (const tab of this.tabs) if (tab !== world) tab.window.fire('storage', { key, oldValue, newValue });

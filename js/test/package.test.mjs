@@ -15,6 +15,10 @@ import { gzipSync } from 'node:zlib';
 
 import './globals.mjs';
 
+import internal from '../internal.mjs';
+import * as sources from '../presence.js';
+import { World, member, settle } from './fake.mjs';
+
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -22,7 +26,7 @@ const built = (name) => readFile(join(here, 'dist', name));
 const gzipped = async (name) => gzipSync(await built(name), { level: 9 }).length;
 
 /** Bytes, gzipped. */
-const BUDGET = { 'presence.js': 8 * 1024, 'follower.js': 3.5 * 1024, 'presence.global.js': 11 * 1024 };
+const BUDGET = { 'presence.js': 6 * 1024, 'later.js': 5.5 * 1024, 'presence.global.js': 11 * 1024 };
 
 test('keeps its size', async (t) => {
   for (const [name, limit] of Object.entries(BUDGET)) {
@@ -33,16 +37,102 @@ test('keeps its size', async (t) => {
 });
 
 test('says what it weighs', async () => {
-  const readme = await readFile(join(here, 'README.md'), 'utf8');
-  const [presence, follower] = await Promise.all(['presence.js', 'follower.js'].map(async (name) => ((await gzipped(name)) / 1024).toFixed(1)));
-  assert.match(readme.replace(/\s+/g, ' '), new RegExp(`${presence} KiB gzipped, and ${follower} KiB more`));
+  const text = async (name) => (await readFile(join(here, name), 'utf8')).replace(/\s+/g, ' ');
+  const kib = async (...names) => ((await Promise.all(names.map(gzipped))).reduce((a, b) => a + b) / 1024).toFixed(1);
+  const [presence, later, both, global] = await Promise.all([kib('presence.js'), kib('later.js'), kib('presence.js', 'later.js'), kib('presence.global.js')]);
+  const [readme, docs] = await Promise.all([text('README.md'), text('../docs/client.md')]);
+  for (const [said, what] of [[readme, `${presence} KiB gzipped, and ${later} KiB more`], [docs, `\`presence.js\` | ${presence} KiB`],
+    [docs, `\`later.js\` | ${later} KiB`], [docs, `\`presence.global.js\` | ${global} KiB`], [docs, `A page loads ${both} KiB in all`]]) {
+    assert.ok(said.includes(what), what);
+  }
 });
 
 test('each script has its source map, and names it', async () => {
   for (const name of Object.keys(BUDGET)) {
     assert.match(String(await built(name)), new RegExp(`//# sourceMappingURL=${name}\\.map\\n?$`));
-    assert.equal(JSON.parse(String(await built(`${name}.map`))).version, 3);
+    const { version, sources, sourcesContent } = JSON.parse(String(await built(`${name}.map`)));
+    assert.equal(version, 3);
+    for (const [n, source] of sources.entries()) {
+      assert.equal(sourcesContent[n], await readFile(join(here, 'dist', source), 'utf8'), source);
+    }
   }
+});
+
+/** All that goes out, and all that is told, in a life with something of everything. */
+async function life({ Presence }, { Later }) {
+  const said = [];
+  const later = { env: { later: async () => ({ Later }) } };
+  const world = new World();
+  const staged = [];
+  const fetchLater = (url, init) => {
+    staged.push([url, init]);
+    return { activated: staged.length < 3 };
+  };
+  const presence = world.presence({ stream: true, groups: ['agents'], meta: { desk: 4 }, token: () => 't', env: { ...later.env, fetchLater } }, Presence);
+  for (const type of ['state', 'live', 'members', 'beat', 'recovered', 'rejected', 'denied', 'change']) {
+    presence.on(type, (detail) => said.push([type, detail]));
+  }
+  presence.start();
+  await settle();
+  world.window.fire('keydown');
+  presence.setStatus('busy', { until: world.wall + 60000, text: 'On a call' });
+  await world.pass(30000);
+  await world.hide();
+  world.document.fire('freeze');
+  world.stall(90000);
+  world.document.fire('resume');
+  await world.pass(100);
+  world.sleep(60000);
+  presence.wake('worker');
+  for (const answer of [() => new TypeError('unreachable'), () => ({ status: 503, body: { type: 'x' }, headers: { 'Retry-After': '3' } }),
+    () => ({ status: 400, body: { type: 'y' } }), () => world.reply({ recovered: { reason: 'missed', at: 1 } })]) {
+    world.answer = answer;
+    presence.setStatus('dnd');
+    await world.pass(30000);
+  }
+  const told = presence.diagnose();
+  world.window.fire('pagehide');
+  world.window.fire('pageshow', { persisted: true });
+  await settle();
+  await presence.logout();
+  world.answer = () => ({ status: 403, body: { type: 'z' } });
+  presence.start();
+  await settle();
+
+  const other = new World();
+  const looks = other.presence({ beat: false, stream: true, users: ['a'], ...later }, Presence);
+  for (const type of ['state', 'live', 'members', 'change']) looks.on(type, (detail) => said.push([type, detail]));
+  looks.start();
+  await settle();
+  other.stream.open();
+  other.stream.send('presence_state', { members: [member('a')], more: false }, 'e-1');
+  other.stream.send('presence_diff', { changes: [{ type: 'leave', member: member('a', { status: 'offline' }) }] }, 'e-2');
+  other.stream.send('ping', { server_time: other.wall });
+  other.stream.fail();
+  await other.pass(60000);
+  said.push(looks.diagnose(), other.streams.map(({ url }) => String(url)));
+  looks.stop();
+
+  const plain = (value) => JSON.stringify(value, (name, of) => (of instanceof Map ? [...of] : of instanceof Error ? String(of) : of), 1)
+    .replaceAll(presence.doc, 'DOC').replaceAll(told.session, 'SESSION').replaceAll(looks.doc, 'DOC')
+    .replaceAll(/[\w-]{22}/g, (id) => (/[A-Z]/.test(id) && /\d/.test(id) ? 'ID' : id));
+  return plain({ said, told, staged, requests: world.requests });
+}
+
+test('what is built does what the sources do, letter by letter', async (t) => {
+  t.mock.method(Math, 'random', () => 0.5);
+  const [ours, built] = await Promise.all([
+    life(sources, await import('../src/later.js')),
+    life(await import('../dist/presence.js'), await import('../dist/later.js')),
+  ]);
+  assert.equal(built, ours);
+});
+
+test('nothing that is public has a name that the build makes shorter', async () => {
+  const types = async (name) => (await readFile(join(here, `dist/types/src/${name}.d.ts`), 'utf8')).replace(/\/\*.*?\*\//gs, '');
+  const declared = (await Promise.all(['presence', 'types', 'members', 'env', 'activity'].map(types))).join('\n').split(/^export /m)
+    .filter((one) => !/^type Host|^class (?!Presence)/.test(one)).join('');
+  for (const name of internal) assert.doesNotMatch(declared, new RegExp(`^\\s*(get |readonly )*${name}[?(]?[:(]`, 'm'));
 });
 
 test('as a script it is one file, and Presence is global', async () => {
@@ -73,7 +163,7 @@ test('the package has what a user needs and nothing else, and works', { timeout:
   const paths = files.map(({ path }) => path);
   const strange = paths.filter((path) => !/^(dist\/[\w.-]+\.js(\.map)?|dist\/types\/[\w./-]+\.d\.ts|package\.json|README\.md|LICENSE)$/.test(path));
   assert.deepEqual(strange, []);
-  for (const needed of ['dist/presence.js', 'dist/follower.js', 'dist/presence.global.js', 'dist/presence-worker.js',
+  for (const needed of ['dist/presence.js', 'dist/later.js', 'dist/presence.global.js', 'dist/presence-worker.js',
     'dist/types/presence.d.ts', 'README.md', 'LICENSE']) assert.ok(paths.includes(needed), needed);
 
   const root = join(dir, 'node_modules', 'ngx-presence');

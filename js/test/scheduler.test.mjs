@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { World, settle } from './fake.mjs';
+import { Browser, World, settle } from './fake.mjs';
 
 const error = (status, props = {}, headers = {}) => ({
   status, headers, body: { type: 'urn:ngx-presence:problem:x', title: 'X', status, ...props },
@@ -598,40 +598,32 @@ test('logout ends the session for good; the next login has another', async () =>
   assert.equal(await presence.logout(), false);
 });
 
-test('logout waits a moment for a beat in flight, which would be a new login after it', async () => {
+test('logout does not wait for a beat in flight, which the server knows is older', async () => {
   const world = new World();
-  let answer;
-  world.answer = (body) => (body.logout ? world.reply() : new Promise((resolve) => { answer = resolve; }));
+  world.answer = (body) => (body.logout ? world.reply() : undefined);
   const presence = await started(world);
   const told = presence.logout();
-  await settle();
-  assert.equal(world.requests.length, 1);
-  answer(world.reply());
-  await settle();
-  assert.equal(world.requests[1].body.logout, true);
+  // in time for a page that goes
+  const [beat, last] = world.requests.map(({ body }) => body);
+  assert.deepEqual([last.logout, last.session, last.doc, last.seq], [true, beat.session, beat.doc, beat.seq + 1]);
   assert.equal(await told, true);
-  assert.equal(presence.state, 'stopped');
-  assert.equal(presence.reply, null);
+  assert.deepEqual([presence.state, presence.reply], ['stopped', null]);
+  assert.equal(world.hanging, 0);
   assert.equal(world.timers.size, 0);
+  assert.equal(world.window.listeners.length, 0);
 });
 
-test('logout does not wait for long, and not at all when the page goes', async () => {
-  for (const goes of [false, true]) {
+test('logout does not wait for ever, neither for the server nor for a token', { timeout: 10_000 }, async (t) => {
+  // The time-out's own timer would not keep Node.js running.
+  const running = setInterval(() => {}, 1000);
+  t.after(() => clearInterval(running));
+  const never = () => new Promise(() => {});
+  for (const [answer, token] of [[() => undefined], [undefined, never]]) {
     const world = new World();
-    world.answer = (body) => (body.logout ? world.reply() : undefined);
-    const presence = await started(world);
-    const told = presence.logout();
-    await settle();
-    assert.equal(world.requests.length, 1);
-    if (goes) world.window.fire('pagehide');
-    else await world.pass(1000);
-    assert.equal(world.requests[1].body.logout, true);
-    await world.pass(1000);
-    assert.equal(await told, true);
-    assert.equal(world.requests.length, 2);
+    if (answer) world.answer = answer;
+    const presence = world.presence({ token, timeout: 20 }).start();
+    assert.equal(await presence.logout(), false);
     assert.equal(world.hanging, 0);
-    assert.equal(world.timers.size, 0);
-    assert.equal(world.window.listeners.length, 0);
   }
 });
 
@@ -730,4 +722,117 @@ test('a handler may do anything when it is told of a beat', async () => {
     assert.equal(other.timers.size, 0, at);
     assert.ok(other.streams.every(({ readyState }) => readyState === 2), at);
   }
+});
+
+test('a handler may stop it when it is told of another user, or of a status that was refused', async () => {
+  for (const [type, answer] of [['members', (world) => world.reply({ user: 'agent-8' })], ['rejected', () => error(400)]]) {
+    const world = new World();
+    const presence = await started(world);
+    presence.on(type, () => presence.stop());
+    world.answer = () => answer(world);
+    presence.setStatus('busy');
+    await world.pass(60000);
+    assert.equal(presence.state, 'stopped', type);
+    assert.equal(world.beats.length, 2, type);
+    assert.equal(world.timers.size, 0, type);
+  }
+});
+
+// Before the rest of the client is there
+
+/** What is loaded when `arrive` is called. */
+function late(world) {
+  let arrive;
+  const { later } = world.env();
+  const arrived = new Promise((resolve) => { arrive = resolve; });
+  return { env: { later: () => arrived.then(later) }, arrive: () => { arrive(); return settle(); } };
+}
+
+test('without the rest it beats, hides, comes back and goes', async () => {
+  const world = new World();
+  const presence = await started(world, { ...late(world), stream: true });
+  await world.pass(2000);
+  await world.hide();
+  assert.deepEqual([world.beats.at(-1).visible, world.beats.at(-1).next_ms], [false, 70000]);
+  world.stall(90000);
+  presence.wake('timer');
+  await settle();
+  assert.deepEqual([world.beats.length, presence.state, presence.live], [3, 'background', 'stale']);
+  world.answer = () => new TypeError('unreachable');
+  await world.pass(30000);
+  assert.equal(presence.state, 'retrying');
+  world.answer = () => world.reply();
+  world.window.fire('online');
+  await settle();
+  assert.equal(presence.state, 'background');
+  await world.hide(false);
+  world.window.fire('pagehide');
+  assert.equal(world.requests.at(-1).body.leave, true);
+  world.window.fire('pageshow', { persisted: true });
+  await settle();
+  assert.equal(presence.state, 'online');
+  assert.equal(presence.diagnose().ticker, 'page');
+  assert.equal(await presence.logout(), true);
+  assert.equal(world.timers.size, 0);
+});
+
+test('nobody is idle, and nobody called away, as long as nothing would notice them', async () => {
+  const world = new World();
+  const { env, arrive } = late(world);
+  const presence = await started(world, { env });
+  await world.pass(400000);
+  assert.equal(presence.state, 'online');
+  assert.ok(world.beats.every((beat) => beat.active_ms_ago === 0));
+  world.window.fire('keydown');
+  assert.equal(presence.activeAgo, 400000);
+  await arrive();
+  world.window.fire('keydown');
+  assert.equal(presence.activeAgo, 0);
+  await world.pass(310000);
+  assert.equal(presence.state, 'idle');
+});
+
+test('what comes late is as if it had always been there', async () => {
+  const world = new World();
+  world.browser = new Browser();
+  const made = [];
+  const Worker = class {
+    told = [];
+
+    constructor() {
+      made.push(this);
+    }
+
+    postMessage(ms) {
+      this.told.push(ms);
+    }
+
+    terminate() {
+      this.over = true;
+    }
+  };
+  const { env, arrive } = late(world);
+  const presence = await started(world, { stream: true, env: { ...env, Worker } });
+  await world.hide();
+  await world.pass(5000);
+  await arrive();
+  assert.equal(world.browser.held('awake'), 1);
+  assert.equal(made[0].told.at(-1), Math.ceil(presence.nextIn));
+  assert.equal(world.streams.length, 1);
+  world.document.fire('freeze');
+  assert.equal(presence.state, 'frozen');
+  world.document.fire('resume');
+  assert.equal(presence.state, 'background');
+  presence.stop();
+  await settle();
+  assert.deepEqual([made[0].over, world.browser.held('awake'), world.document.listeners.length], [true, 0, 0]);
+  // and what comes after the end wakes nobody
+  const other = new World();
+  other.browser = new Browser();
+  const slow = late(other);
+  const stopped = await started(other, { stream: true, env: { ...slow.env, Worker } });
+  await other.hide();
+  stopped.stop();
+  await slow.arrive();
+  assert.deepEqual([stopped.state, made.length, other.browser.held('awake'), other.streams.length], ['stopped', 1, 0, 0]);
 });

@@ -412,15 +412,39 @@ test('who is called offline while they are there says so at once', async () => {
   assert.equal(world.beats[1].diag.fired, 'stream');
 });
 
-test('the part that follows is asked for again when it could not be loaded', async () => {
+test('the rest of the client is asked for again when it could not be loaded', async () => {
+  for (const beat of [true, false]) {
+    const world = new World();
+    let fails = true, asked = 0;
+    const { later } = world.env();
+    const env = { later: () => (asked++, fails ? Promise.reject(new TypeError('no connection')) : later()) };
+    const presence = world.presence({ beat, stream: true, env }).start();
+    await settle();
+    assert.equal(world.streams.length, 0);
+    assert.match(presence.diagnose().log.join('\n'), /later not loaded: TypeError: no connection/);
+    fails = false;
+    await world.pass(25100);
+    assert.ok(world.streams.length);
+    assert.equal(asked, 2);
+    presence.stop();
+    assert.equal(world.timers.size, 0);
+  }
+});
+
+test('a page that has stopped is not denied any more', async () => {
   const world = new World();
-  let fails = true;
-  const { follower } = world.env();
-  const env = { follower: () => (fails ? Promise.reject(new TypeError('no connection')) : follower()) };
-  world.presence({ stream: true, env }).start();
+  let answer;
+  world.head = () => ({ status: 401, body: {} });
+  const { fetch } = world.env();
+  const env = { fetch: async (...args) => { await new Promise((resolve) => { answer = resolve; }); return fetch(...args); } };
+  const presence = world.presence({ beat: false, stream: true, env }).start();
   await settle();
-  assert.equal(world.streams.length, 0);
-  fails = false;
-  await world.pass(25100);
-  assert.equal(world.streams.length, 1);
+  const states = [];
+  presence.on('state', ({ state }) => states.push(state));
+  world.stream.fail();
+  await settle();
+  presence.stop();
+  answer();
+  await settle();
+  assert.deepEqual(states, ['stopped']);
 });

@@ -83,3 +83,20 @@ for (const page of ['module.html', 'script.html']) {
     await visit.assertNeverOffline();
   });
 }
+
+
+/* As a network that failed just then; Firefox would ask this address no more. */
+visit('what could not be loaded is asked for by another address', {
+  server: `location /packed/ { alias ${root}/; }
+           location = ${new URL('later.js', `http://x${imports[NAME]}`).pathname} {
+               if ($args = "") { return 503; }
+               alias ${root}/package/dist/later.js;
+           }`,
+}, async (visit) => {
+  const tab = visit.watch(await visit.window.tab());
+
+  await visit.seen(() => tab.goto(`${visit.origin}/packed/module.html`));
+  await tab.until(() => presence.live === 'live', SOON, 'it follows');
+  await visit.beatsOn(1);
+  assert.equal(visit.beats.all().at(-1).diag.ticker, 'worker');
+});
