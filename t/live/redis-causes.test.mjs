@@ -46,9 +46,11 @@ scenario('a silence: counted once, and each node says why',
     const quiet = { doc: 'd', diag: { fired: 'timer' } };
 
     /* ann had trouble before her last beat, bob had none, and eve's page is
-       frozen: her system goes on to answer on the stream to the other node */
-    const stream = await a.stream(
-      { user: 'eve', query: { session: 'eve-tab' } });
+       frozen: her system goes on to answer on the stream to the other node.
+       fay's beats are on one node, and her stream is on the other */
+    const [stream, other] = await Promise.all(['eve', 'fay'].map((user) =>
+      a.stream({ user, query: { session: `${user}-tab` } })));
+    const tab = await b.tab('fay', { times: 6 });
 
     await a.beat('ann', { ...quiet, seq: 1 });
     await a.beat('bob', { doc: 'd', seq: 1, diag: failed });
@@ -83,14 +85,22 @@ scenario('a silence: counted once, and each node says why',
     /* the node that heard them last has counted */
     assert.deepEqual(await numbersOf(nodes, 'missed_beats_total'), [0, 6]);
 
+    await tab.done();
+    await until(async () => (await nodes.record('fay'))['s:fay-tab']
+      .startsWith('n0.'), SECOND, 'her stream is the last sign of life');
+    other.close();
+
     assert.deepEqual(changes(a, 'eve', { to: 'offline' }), []);
     stream.close();
 
-    for (const line of await endings(nodes, 'eve', nodes.window + 2 * SECOND)) {
-      assert.deepEqual([line.reason, line.cause], ['missed', 'frozen']);
+    for (const [user, cause] of [['fay', 'unknown'], ['eve', 'frozen']]) {
+      const told = await endings(nodes, user, nodes.window + 2 * SECOND);
+
+      assert.deepEqual(told.map((line) => [line.reason, line.cause]),
+        Array(2).fill(['missed', cause]));
     }
 
-    assert.deepEqual(await numbersOf(nodes, 'missed_beats_total'), [3, 6]);
+    assert.deepEqual(await numbersOf(nodes, 'missed_beats_total'), [6, 6]);
   });
 
 
