@@ -93,13 +93,16 @@ export function icon(name) {
   return svg;
 }
 
+/** As the board colours them. */
+const HUES = [10, 50, 90, 145, 185, 215, 265, 315];
+
 /** @param {string} user @param {boolean} [big] */
 export function avatar(user, big = false) {
   const initials = nameOf(user).split(' ').map((part) => part[0]).join('').slice(0, 2);
-  let hue = 0;
-  for (const c of user) hue = (hue * 31 + c.codePointAt(0)) % 360;
+  let sum = 0;
+  for (let i = 0; i < user.length; i++) sum = (sum * 31 + user.charCodeAt(i)) >>> 0;
   const element = h('span', { class: big ? 'avatar big' : 'avatar', 'aria-hidden': 'true' }, initials);
-  element.style.setProperty('--h', String((hue * 47) % 360));
+  element.style.setProperty('--h', String(HUES[((sum ^ (sum >>> 7)) >>> 0) % 8]));
   return element;
 }
 
