@@ -169,7 +169,7 @@ tls('two nodes by TLS: cut and torn connections come back', { count: 2 },
 
 
 tls('whom the certificate does not name or the CA does not know is refused',
-  { count: 1 }, async (nodes) => {
+  { count: 1, zone: { redis_connect_timeout: 600 } }, async (nodes) => {
     const [node] = nodes.all;
     const good = { redis: node.zone.redis, redis_ca: node.zone.redis_ca };
     const [port, wrong] = [await freePort(), await freePort()];

@@ -68,6 +68,7 @@ test_slot(void **state)
         { "{}foo", 9500 },
         { "foo{bar", 15278 },
         { "foo{{bar}}zap", 4015 },
+        { "a}b{foo}", 12182 },
         { NULL, 0 }
     };
 
@@ -134,6 +135,26 @@ test_gaps(void **state)
 }
 
 
+/* all have the same port; of two masters of a slot the first is taken */
+
+static void
+test_hosts(void **state)
+{
+    int                              of[N];
+    ngx_http_presence_redis_place_t  places[N];
+
+    assert_int_equal(read_slots("*3\r\n"
+        "*3\r\n:0\r\n:99\r\n*2\r\n$1\r\nh\r\n:6379\r\n"
+        "*3\r\n:100\r\n:5460\r\n*2\r\n$1\r\ni\r\n:6379\r\n"
+        "*3\r\n:5460\r\n:5460\r\n*2\r\n$1\r\nj\r\n:6379\r\n", places, of),
+                     2);
+
+    assert_string_equal(places[of[1]].host, "h");
+    assert_string_equal(places[of[2]].host, "i");
+    assert_int_equal(of[3], of[2]);
+}
+
+
 /* a server that does not know its own address */
 
 static void
@@ -151,6 +172,24 @@ test_no_host(void **state)
     assert_int_equal(of[0], 0);
     assert_int_equal(of[1], 0);
     assert_int_equal(of[2], 0);
+}
+
+
+static void
+test_long_host(void **state)
+{
+    int                              of[N];
+    char                             bytes[512];
+    ngx_http_presence_redis_place_t  places[N];
+
+    snprintf(bytes, sizeof(bytes), "*1\r\n*3\r\n:0\r\n:0\r\n*2\r\n$255\r\n"
+             "%0255d\r\n:1\r\n", 0);
+    assert_int_equal(read_slots(bytes, places, of), 1);
+    assert_int_equal(strlen(places[0].host), 255);
+
+    snprintf(bytes, sizeof(bytes), "*1\r\n*3\r\n:0\r\n:0\r\n*2\r\n$256\r\n"
+             "%0256d\r\n:1\r\n", 0);
+    assert_int_equal(read_slots(bytes, places, of), 0);
 }
 
 
@@ -245,7 +284,9 @@ main(void)
         cmocka_unit_test(test_slot),
         cmocka_unit_test(test_three_masters),
         cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_no_host),
+        cmocka_unit_test(test_long_host),
         cmocka_unit_test(test_bad_answers),
         cmocka_unit_test(test_redirects)
     };
