@@ -10,7 +10,7 @@ import { until } from './wait.mjs';
 const SLOTS = 16384;
 
 /* A master that is silent for so long has failed. */
-const NODE_TIMEOUT = 2000;
+const NODE_TIMEOUT = 1000;
 
 export const scenario = (title, site, body) =>
   one.scenario(title, { Nodes: ClusterNodes, ...site }, body);
@@ -27,26 +27,8 @@ export class Cluster {
     cluster.#host = host;
     cluster.#tls = tls;
 
-    for (let n = 0; n < masters * (1 + replicas); n++) {
-      const bus = await freePort();
-      const reach = tls && await freePort();
-      const more = tls ? ['--tls-port', `${reach}`, ...tls] : [];
-      const server = await Redis.start({ args: ['--cluster-enabled', 'yes',
-        '--cluster-port', `${bus}`, '--cluster-config-file', 'nodes.conf',
-        '--cluster-node-timeout', `${NODE_TIMEOUT}`,
-        '--cluster-replica-validity-factor', '0',
-        '--cluster-allow-replica-migration', 'no',
-        '--repl-diskless-sync-delay', '0', ...more, ...args] });
-
-      server.bus = bus;
-      server.reach = reach ?? server.port;
-      server.db = await server.client(
-        { socket: { reconnectStrategy: false } });
-      server.id = await server.db.sendCommand(['CLUSTER', 'MYID']);
-      server.isUp = true;
-      cluster.servers.push(server);
-    }
-
+    cluster.servers = await Promise.all(Array.from(
+      { length: masters * (1 + replicas) }, () => cluster.#server(args)));
     await cluster.#join(masters);
 
     return cluster;
@@ -118,6 +100,27 @@ export class Cluster {
     await Promise.all(this.servers.map((server) => server.close()));
   }
 
+  async #server(args) {
+    const tls = this.#tls;
+    const bus = await freePort();
+    const reach = tls && await freePort();
+    const more = tls ? ['--tls-port', `${reach}`, ...tls] : [];
+    const server = await Redis.start({ args: ['--cluster-enabled', 'yes',
+      '--cluster-port', `${bus}`, '--cluster-config-file', 'nodes.conf',
+      '--cluster-node-timeout', `${NODE_TIMEOUT}`,
+      '--cluster-replica-validity-factor', '0',
+      '--cluster-allow-replica-migration', 'no',
+      '--repl-diskless-sync-delay', '0', ...more, ...args] });
+
+    server.bus = bus;
+    server.reach = reach ?? server.port;
+    server.db = await server.client({ socket: { reconnectStrategy: false } });
+    server.id = await server.db.sendCommand(['CLUSTER', 'MYID']);
+    server.isUp = true;
+
+    return server;
+  }
+
   #login;
   #host;
   #tls;
@@ -143,9 +146,8 @@ export class Cluster {
         info.includes(`cluster_known_nodes:${all}`));
     }, 30 * SECOND, 'servers that know each other');
 
-    for (let n = masters; n < all; n++) {
-      await this.#replicate(this.servers[n], this.servers[n % masters]);
-    }
+    await Promise.all(this.servers.slice(masters).map((replica, n) =>
+      this.#replicate(replica, this.servers[n % masters])));
 
     await this.untilWell();
   }
