@@ -1,6 +1,7 @@
 #include "ngx_http_presence_tracker.h"
 #include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
+#include "ngx_http_presence_redis_arbiter.h"
 #include "ngx_http_presence_redis_mirror.h"
 #include "ngx_http_presence_trace.h"
 #include "ngx_http_presence_worst.h"

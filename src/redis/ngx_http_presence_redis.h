@@ -129,7 +129,7 @@ struct ngx_http_presence_redis_s {
     ngx_uint_t                        ndoubts;
     u_char                           *buffer;   /* what one user is sent as */
     size_t                            size;
-    char                              sha[2][41];
+    char                              sha[41];  /* of the script */
     ngx_http_presence_redis_counters_t  counters;   /* not added up yet */
     ngx_http_presence_feed_t         *feed;
     unsigned                          eval:1;   /* send the script in full */

@@ -1,65 +1,19 @@
-#include <ngx_sha1.h>
-
 #include "ngx_http_presence_redis_mirror.h"
-#include "ngx_http_presence_arrival.h"
-#include "ngx_http_presence_groups.h"
 #include "ngx_http_presence_journal.h"
 #include "ngx_http_presence_redis_cluster.h"
 #include "ngx_http_presence_redis_doubts.h"
 #include "ngx_http_presence_redis_feed.h"
-#include "ngx_http_presence_redis_patience.h"
 #include "ngx_http_presence_redis_peer.h"
-#include "ngx_http_presence_redis_scripts.h"
+#include "ngx_http_presence_redis_sync.h"
 
 
 /* users that wait to be sent; past it all are sent, a bit at a time */
 #define NGX_HTTP_PRESENCE_REDIS_QUEUE     4096
 
-/* when the queue is full: until a look whether it still is */
-#define NGX_HTTP_PRESENCE_REDIS_SOON      50
-
 /* users that are sent and not answered */
 #define NGX_HTTP_PRESENCE_REDIS_INFLIGHT  256
 
-/* arguments before those of sessions: EVALSHA, script, 3, keys, and 13 */
-#define NGX_HTTP_PRESENCE_REDIS_FIXED     19
 
-/* all of a session but the ids */
-#define NGX_HTTP_PRESENCE_REDIS_NUMBERS   (12 * (NGX_INT64_LEN + 1))
-
-
-typedef struct {
-    ngx_http_presence_redis_call_t   call;
-    ngx_queue_t                      queue;     /* of those sent */
-    uint32_t                         since;     /* it has waited, ms */
-    ngx_http_presence_ms_t           at;        /* presence clock */
-    ngx_http_presence_ms_t           wall;
-    uint32_t                         hash;
-    unsigned                         flags;
-    ngx_http_presence_flow_t         flow;
-    ngx_queue_t                      doubts;
-    size_t                           len;
-    u_char                           id[1];
-} ngx_http_presence_redis_sync_t;
-
-
-/* arguments while they are written; strings are in the worker's buffer */
-typedef struct {
-    u_char                          *p;
-    int                              argc;
-    const char                     **argv;
-    size_t                          *len;
-} ngx_http_presence_redis_args_t;
-
-
-static void ngx_http_presence_redis_mirror_outage_locked(
-    ngx_http_presence_zone_t *zone, const u_char *id, size_t len,
-    ngx_http_presence_redis_outage_t *outage);
-static ngx_uint_t ngx_http_presence_redis_mirror_is_up_locked(
-    ngx_http_presence_zone_t *zone, ngx_uint_t shard);
-static ngx_http_presence_ms_t ngx_http_presence_redis_mirror_back_locked(
-    ngx_http_presence_zone_t *zone, ngx_uint_t shard,
-    ngx_http_presence_ms_t now);
 static void ngx_http_presence_redis_mirror_ready(
     ngx_http_presence_redis_link_t *link);
 static void ngx_http_presence_redis_mirror_down(
@@ -68,23 +22,6 @@ static void ngx_http_presence_redis_mirror_flush(ngx_event_t *ev);
 static ngx_int_t ngx_http_presence_redis_mirror_send(
     ngx_http_presence_redis_t *redis, const u_char *id, size_t len,
     uint32_t hash, unsigned flags, uint32_t since, ngx_uint_t asking);
-static void ngx_http_presence_redis_mirror_write_locked(
-    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_redis_sync_t *sync);
-static void ngx_http_presence_redis_mirror_write_user_locked(
-    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_user_t *user, ngx_http_presence_ms_t now);
-static void ngx_http_presence_redis_mirror_write_dead(
-    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_user_t *user);
-static void ngx_http_presence_redis_mirror_write_session(
-    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_session_t *session, ngx_uint_t fresh,
-    ngx_http_presence_ms_t now);
-static u_char *ngx_http_presence_redis_mirror_arg(
-    ngx_http_presence_redis_args_t *args, const char *format, ...);
-static void ngx_http_presence_redis_mirror_add(
-    ngx_http_presence_redis_args_t *args, u_char *end);
 static void ngx_http_presence_redis_mirror_replied(
     ngx_http_presence_redis_link_t *link,
     ngx_http_presence_redis_call_t *call, redisReply *reply);
@@ -104,8 +41,6 @@ static void ngx_http_presence_redis_mirror_lost(
 static void ngx_http_presence_redis_mirror_apply(
     ngx_http_presence_redis_t *redis, ngx_http_presence_redis_sync_t *sync,
     redisReply *reply);
-static void ngx_http_presence_redis_mirror_sha1(const char *script,
-    char *hex);
 
 
 ngx_int_t
@@ -113,7 +48,6 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
     ngx_cycle_t *cycle)
 {
     void                        *memory;
-    size_t                       sessions;
     ngx_http_presence_limits_t  *limits;
 
     limits = &redis->zone->limits;
@@ -130,29 +64,9 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
                                        NGX_HTTP_PRESENCE_REDIS_QUEUE,
                                        limits->max_user, memory);
 
-    /* a reload may have lowered max_sessions: those that are there stay */
-
-    sessions = NGX_HTTP_PRESENCE_MAX_SESSIONS + 1;
-
-    redis->size = 2 * ngx_http_presence_redis_max_key(redis) + 1024
-                  + NGX_HTTP_PRESENCE_MAX_USER
-                  + NGX_HTTP_PRESENCE_MAX_GROUPS
-                    * (NGX_HTTP_PRESENCE_MAX_GROUP + 1)
-                  + NGX_HTTP_PRESENCE_MAX_TEXT + NGX_HTTP_PRESENCE_MAX_META
-                  + NGX_HTTP_PRESENCE_REDIS_NODES
-                    * (NGX_HTTP_PRESENCE_REDIS_MAX_NODE + 1)
-                  + sessions * (NGX_HTTP_PRESENCE_MAX_SESSION
-                                + NGX_HTTP_PRESENCE_REDIS_NUMBERS);
-
-    redis->buffer = ngx_palloc(cycle->pool, redis->size);
-    if (redis->buffer == NULL) {
+    if (ngx_http_presence_redis_sync_init_worker(redis, cycle) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    ngx_http_presence_redis_mirror_sha1(ngx_http_presence_redis_sync_script,
-                                        redis->sha[0]);
-    ngx_http_presence_redis_mirror_sha1(ngx_http_presence_redis_node_script,
-                                        redis->sha[1]);
 
     redis->owner.data = redis;
     redis->owner.fd = (ngx_socket_t) -1;
@@ -163,7 +77,6 @@ ngx_http_presence_redis_mirror_init_worker(ngx_http_presence_redis_t *redis,
 
     redis->proven = 0;
     redis->refusing = 0;
-    redis->eval = 0;
     redis->inflight = 0;
 
     ngx_queue_init(&redis->sent);
@@ -258,161 +171,6 @@ ngx_http_presence_redis_heard_locked(ngx_http_presence_zone_t *zone,
     }
 
     return put ? "up" : "full";
-}
-
-
-ngx_uint_t
-ngx_http_presence_redis_answers(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_user_t *user)
-{
-    ngx_http_presence_redis_t  *redis;
-
-    redis = ngx_http_presence_redis_cluster_of(zone->redis, user->id,
-                                               user->len);
-
-    return ngx_http_presence_redis_mirror_serves(redis)
-           && !ngx_http_presence_redis_cluster_is_torn(redis, user->id,
-                                                       user->len);
-}
-
-
-ngx_http_presence_ms_t
-ngx_http_presence_redis_ask_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_user_t *user)
-{
-    ngx_http_presence_redis_t  *redis;
-
-    if (!ngx_http_presence_redis_answers(zone, user)) {
-        return 0;
-    }
-
-    redis = ngx_http_presence_redis_cluster_of(zone->redis, user->id,
-                                               user->len);
-
-    /* many are due at once: when there is room for this one */
-
-    if (ngx_http_presence_redis_queue_room(&redis->queue) == 0) {
-        return NGX_HTTP_PRESENCE_REDIS_SOON;
-    }
-
-    (void) ngx_http_presence_redis_mirror_put(zone->redis, user->hash,
-                                              user->id, user->len,
-                                              NGX_HTTP_PRESENCE_REDIS_LOOK);
-
-    return ngx_http_presence_redis_retry(zone);
-}
-
-
-ngx_http_presence_ms_t
-ngx_http_presence_redis_look_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session, ngx_http_presence_ms_t now)
-{
-    ngx_uint_t              owner;
-    ngx_http_presence_ms_t  window;
-
-    window = (ngx_http_presence_ms_t) zone->policy.misses * session->life.step
-             + zone->policy.slack;
-
-    (void) ngx_http_presence_redis_ask_locked(zone, session->user);
-
-    owner = session->owner;
-
-    /* its owner looks after it: this makes sure that nothing was lost */
-
-    if (owner > NGX_HTTP_PRESENCE_REDIS_NODES
-        || !zone->sh->redis->nodes[owner - 1].alive)
-    {
-        return now + ngx_max(window / 4, ngx_http_presence_redis_retry(zone));
-    }
-
-    return now + 2 * window;
-}
-
-
-ngx_http_presence_ms_t
-ngx_http_presence_redis_hold_locked(ngx_http_presence_zone_t *zone,
-    ngx_http_presence_session_t *session, ngx_uint_t gone,
-    ngx_http_presence_ms_t now)
-{
-    ngx_http_presence_ms_t  wait, until, window;
-
-    wait = ngx_http_presence_redis_ask_locked(zone, session->user);
-
-    /* what is not heard now is not missed either */
-
-    until = (gone || wait == 0)
-            ? ngx_http_presence_redis_patience_locked(zone, session) : 0;
-
-    if (wait) {
-        return ngx_max(until, now + wait);
-    }
-
-    /* Redis may be back before that */
-
-    window = (ngx_http_presence_ms_t) zone->policy.misses * session->life.step
-             + zone->policy.slack;
-
-    return until > now ? ngx_min(until, now + window) : 0;
-}
-
-
-ngx_http_presence_ms_t
-ngx_http_presence_redis_patience_locked(ngx_http_presence_zone_t *zone,
-    const ngx_http_presence_session_t *session)
-{
-    ngx_http_presence_redis_outage_t  outage;
-
-    ngx_http_presence_redis_mirror_outage_locked(zone, session->user->id,
-                                                 session->user->len, &outage);
-
-    return ngx_http_presence_redis_patience(&zone->policy, &session->life,
-                                            &outage);
-}
-
-
-static void
-ngx_http_presence_redis_mirror_outage_locked(ngx_http_presence_zone_t *zone,
-    const u_char *id, size_t len, ngx_http_presence_redis_outage_t *outage)
-{
-    ngx_uint_t                         shard;
-    ngx_http_presence_redis_shared_t  *shared;
-
-    shared = zone->sh->redis;
-    shard = ngx_http_presence_redis_shard(id, len);
-
-    outage->turned = shared->several[shard] ? shared->turned[shard] : 0;
-    outage->others = (uint32_t) ngx_http_presence_redis_others_locked(zone);
-    outage->away = !ngx_http_presence_redis_mirror_is_up_locked(zone, shard);
-
-    /* nothing was heard since the start: nobody is called gone for a guess */
-
-    if (outage->others == 0 && !shared->filled[shard]) {
-        outage->others = 1;
-    }
-}
-
-
-static ngx_uint_t
-ngx_http_presence_redis_mirror_is_up_locked(ngx_http_presence_zone_t *zone,
-    ngx_uint_t shard)
-{
-    ngx_uint_t  up;
-
-    up = zone->redis->cluster ? zone->sh->redis->ups[shard]
-                              : zone->sh->redis->up;
-
-    return up == NGX_HTTP_PRESENCE_REDIS_SERVES;
-}
-
-
-/* of what is sent now: since when has Redis been back, when that is there? */
-
-static ngx_http_presence_ms_t
-ngx_http_presence_redis_mirror_back_locked(ngx_http_presence_zone_t *zone,
-    ngx_uint_t shard, ngx_http_presence_ms_t now)
-{
-    return ngx_http_presence_redis_mirror_is_up_locked(zone, shard)
-           ? zone->sh->redis->turned[shard] : now;
 }
 
 
@@ -525,10 +283,6 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     ngx_http_presence_redis_args_t   args;
     ngx_http_presence_redis_sync_t  *sync;
 
-    static const char  *argv[NGX_HTTP_PRESENCE_REDIS_FIXED
-                             + 2 * (NGX_HTTP_PRESENCE_MAX_SESSIONS + 1)];
-    static size_t       lens[sizeof(argv) / sizeof(argv[0])];
-
     sync = ngx_alloc(sizeof(ngx_http_presence_redis_sync_t) + len,
                      redis->flush.log);
     if (sync == NULL) {
@@ -544,14 +298,9 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
 
     ngx_http_presence_redis_doubts_take(redis, hash, id, len, &sync->doubts);
 
-    args.p = redis->buffer;
-    args.argc = 0;
-    args.argv = argv;
-    args.len = lens;
-
     ngx_http_presence_zone_lock(redis->zone);
     ngx_http_presence_redis_count_locked(redis);
-    ngx_http_presence_redis_mirror_write_locked(redis, &args, sync);
+    ngx_http_presence_redis_sync_write_locked(redis, sync, &args);
     ngx_http_presence_zone_unlock(redis->zone);
 
     if (asking) {
@@ -559,7 +308,7 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     }
 
     rc = ngx_http_presence_redis_link_call(&redis->mirror, &sync->call,
-                                           args.argc, argv, lens);
+                                           args.argc, args.argv, args.len);
     if (rc != NGX_OK) {
         ngx_http_presence_redis_mirror_lost(redis, sync);
         ngx_http_presence_redis_doubts_drop(redis, &sync->doubts);
@@ -571,315 +320,6 @@ ngx_http_presence_redis_mirror_send(ngx_http_presence_redis_t *redis,
     ngx_queue_insert_tail(&redis->sent, &sync->queue);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_presence_redis_mirror_write_locked(ngx_http_presence_redis_t *redis,
-    ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_redis_sync_t *sync)
-{
-    u_char                            *p;
-    ngx_str_t                          id;
-    ngx_int_t                          shard;
-    ngx_uint_t                         fresh;
-    ngx_http_presence_ms_t             now, wait;
-    ngx_http_presence_user_t          *user;
-    ngx_http_presence_zone_t          *zone;
-    ngx_http_presence_policy_t        *policy;
-    ngx_http_presence_session_t       *session;
-
-    zone = redis->zone;
-    policy = &zone->policy;
-    now = zone->sh->clock.now;
-
-    sync->at = now;
-    sync->wall = ngx_http_presence_zone_wall(zone, now);
-
-    id.len = sync->len;
-    id.data = sync->id;
-
-    user = ngx_http_presence_roster_find_locked(zone, &id, sync->hash);
-
-    if (user) {
-        sync->flags |= user->pending;
-        user->pending = 0;
-    }
-
-    ngx_http_presence_journal_flow_locked(&sync->flow,
-                                          sync->flags
-                                          & NGX_HTTP_PRESENCE_REDIS_FRESH
-                                          ? user : NULL);
-
-    if (redis->eval) {
-        ngx_http_presence_redis_mirror_arg(args, "EVAL");
-        args->argv[args->argc] = ngx_http_presence_redis_sync_script;
-        args->len[args->argc++] =
-                               sizeof(ngx_http_presence_redis_sync_script) - 1;
-    } else {
-        ngx_http_presence_redis_mirror_arg(args, "EVALSHA");
-        ngx_http_presence_redis_mirror_arg(args, "%s", redis->sha[0]);
-    }
-
-    ngx_http_presence_redis_mirror_arg(args, "3");
-
-    shard = ngx_http_presence_redis_shard(id.data, id.len);
-
-    p = ngx_http_presence_redis_key(args->p, redis, shard, "user", id.data,
-                                    id.len);
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    p = ngx_http_presence_redis_key(args->p, redis, shard, "online", NULL, 0);
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    p = ngx_http_presence_redis_key(args->p, redis, shard, "changes", NULL, 0);
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    ngx_http_presence_redis_mirror_arg(args, "%*s",
-                                       (size_t) zone->sh->redis->self.len,
-                                       zone->sh->redis->self.id);
-    ngx_http_presence_redis_mirror_arg(args, "%uD", user ? user->rev : 0);
-
-    /* others may not be back yet */
-
-    wait = ngx_http_presence_redis_mirror_back_locked(zone, shard, now)
-           + policy->misses * policy->max_interval + policy->slack - now;
-    wait = ngx_max(wait, 0);
-
-    ngx_http_presence_redis_mirror_arg(args, "%ud",
-                                       sync->flags
-                                       & ~NGX_HTTP_PRESENCE_REDIS_FRESH);
-    ngx_http_presence_redis_mirror_arg(args, "%L %L %L %ui %uD %L %L",
-                                       policy->idle, zone->retention,
-                                       policy->interval * policy->misses
-                                       + policy->slack,
-                                       redis->stream_length, policy->misses,
-                                       policy->slack, wait);
-
-    ngx_http_presence_redis_mirror_write_user_locked(redis, args, user, now);
-
-    ngx_http_presence_redis_mirror_write_dead(redis, args, user);
-    ngx_http_presence_redis_mirror_arg(args, "%V", &id);
-
-    if (user == NULL) {
-        return;
-    }
-
-    for (session = user->sessions; session; session = session->next) {
-
-        if (session->owner == 0 && !session->ended) {
-            fresh = (sync->flags & NGX_HTTP_PRESENCE_REDIS_FRESH) ? 1 : 0;
-
-            if (fresh
-                && ngx_http_presence_redis_doubts_ask(&sync->doubts, session))
-            {
-                fresh = 4;
-            }
-
-            ngx_http_presence_redis_mirror_write_session(redis, args, session,
-                                                         fresh, now);
-
-        } else if (session->ended
-                   && sync->flags & NGX_HTTP_PRESENCE_REDIS_ALL)
-        {
-            ngx_http_presence_redis_mirror_write_session(redis, args, session,
-                                                         2, now);
-
-        } else if (!session->ended) {
-
-            /* it may be this node's, and news of that be on their way */
-
-            p = ngx_cpymem(args->p, session->id, session->len);
-            ngx_http_presence_redis_mirror_add(args, p);
-            ngx_http_presence_redis_mirror_arg(args, "0 0 0 0 0 0 0 0 0 - 3");
-        }
-    }
-}
-
-
-static void
-ngx_http_presence_redis_mirror_write_user_locked(
-    ngx_http_presence_redis_t *redis, ngx_http_presence_redis_args_t *args,
-    ngx_http_presence_user_t *user, ngx_http_presence_ms_t now)
-{
-    u_char                          *p;
-    const char                      *reason;
-    ngx_http_presence_ms_t           left;
-    ngx_http_presence_note_t        *note;
-    ngx_http_presence_membership_t  *m;
-
-    reason = user ? ngx_http_presence_reason_names[user->reason] : NULL;
-
-    ngx_http_presence_redis_mirror_arg(args, "%s", reason ? reason : "beat");
-
-    ngx_http_presence_redis_mirror_arg(args, "%L", user && user->since
-                                                   ? now - user->since : 0);
-
-    ngx_http_presence_redis_mirror_arg(args, "%s",
-        ngx_http_presence_status_names[user ? user->manual
-                                            : NGX_HTTP_PRESENCE_OFFLINE]);
-
-    left = 0;
-
-    if (user && user->manual && user->until) {
-        left = user->until - ngx_http_presence_zone_wall(redis->zone, now);
-        left = ngx_max(left, 1);
-    }
-
-    ngx_http_presence_redis_mirror_arg(args, "%L", left);
-
-    p = args->p;
-
-    for (m = user ? user->memberships : NULL; m; m = m->next) {
-        p = ngx_cpymem(p, m->group->name, m->group->sn.str.len);
-
-        if (m->next) {
-            *p++ = ',';
-        }
-    }
-
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    note = user ? user->note : NULL;
-
-    p = note ? ngx_cpymem(args->p, note->data, note->text_len) : args->p;
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    p = note ? ngx_cpymem(args->p, note->data + note->text_len, note->meta_len)
-             : args->p;
-    ngx_http_presence_redis_mirror_add(args, p);
-}
-
-
-/* nodes of this user's sessions that are no more */
-
-static void
-ngx_http_presence_redis_mirror_write_dead(ngx_http_presence_redis_t *redis,
-    ngx_http_presence_redis_args_t *args, ngx_http_presence_user_t *user)
-{
-    u_char                          *p;
-    ngx_http_presence_session_t     *session;
-    ngx_http_presence_redis_node_t  *node;
-
-    p = args->p;
-
-    for (session = user ? user->sessions : NULL;
-         session;
-         session = session->next)
-    {
-        if (session->owner == 0
-            || session->owner > NGX_HTTP_PRESENCE_REDIS_NODES)
-        {
-            continue;
-        }
-
-        node = &redis->zone->sh->redis->nodes[session->owner - 1];
-
-        if (!node->alive
-            && (size_t) (p - args->p) < NGX_HTTP_PRESENCE_REDIS_NODES
-                                        * NGX_HTTP_PRESENCE_REDIS_MAX_NODE)
-        {
-            p = ngx_cpymem(p, node->id, node->len);
-            *p++ = ',';
-        }
-    }
-
-    ngx_http_presence_redis_mirror_add(args, p);
-}
-
-
-static void
-ngx_http_presence_redis_mirror_write_session(ngx_http_presence_redis_t *redis,
-    ngx_http_presence_redis_args_t *args, ngx_http_presence_session_t *session,
-    ngx_uint_t fresh, ngx_http_presence_ms_t now)
-{
-    u_char                            *p;
-    const char                        *cause;
-    ngx_http_presence_ms_t             left, wall;
-    ngx_http_presence_life_t           life;
-    ngx_http_presence_zone_t          *zone;
-    ngx_http_presence_verdict_t        verdict;
-    ngx_http_presence_redis_outage_t   outage;
-
-    zone = redis->zone;
-
-    /* a copy: what is missed counts when Redis has agreed */
-
-    life = session->life;
-    verdict = ngx_http_presence_rules_look(&zone->policy, &life, now);
-
-    left = ngx_http_presence_rules_deadline(&zone->policy, &life) - now;
-
-    if (verdict.gone) {
-        left = 0;
-    }
-
-    ngx_http_presence_redis_mirror_outage_locked(zone, session->user->id,
-                                                 session->user->len, &outage);
-    if (outage.away) {
-        outage.away = 0;
-        outage.turned = outage.others ? now : 0;
-    }
-
-    left = ngx_max(left, ngx_http_presence_redis_patience(&zone->policy, &life,
-                                                          &outage)
-                         - now);
-
-    cause = "-";
-
-    if (life.missed && !life.leaving && session->len) {
-        cause = ngx_http_presence_cause_names[
-                     ngx_http_presence_arrival_silence_locked(zone, session,
-                                                              now)];
-    }
-
-    p = ngx_cpymem(args->p, session->id, session->len);
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    /* ages are true ones: this node's deafness is no matter of others */
-
-    wall = ngx_http_presence_zone_wall(zone, now);
-
-    ngx_http_presence_redis_mirror_arg(args,
-                                       "%L %L %L %L %uD %ud %ud %uD %L %s %ui",
-                                       wall - ngx_http_presence_zone_wall(zone,
-                                                             life.last_sign),
-                                       left,
-                                       wall - ngx_http_presence_zone_wall(zone,
-                                                             life.last_active),
-                                       wall - ngx_http_presence_zone_wall(zone,
-                                                             life.last_beat),
-                                       life.step,
-                                       session->len ? life.missed : 0,
-                                       life.leaving, life.doc, life.seq,
-                                       cause, fresh);
-}
-
-
-static u_char *
-ngx_http_presence_redis_mirror_arg(ngx_http_presence_redis_args_t *args,
-    const char *format, ...)
-{
-    u_char   *p;
-    va_list   list;
-
-    va_start(list, format);
-    p = ngx_vslprintf(args->p, (u_char *) -1, format, list);
-    va_end(list);
-
-    ngx_http_presence_redis_mirror_add(args, p);
-
-    return p;
-}
-
-
-static void
-ngx_http_presence_redis_mirror_add(ngx_http_presence_redis_args_t *args,
-    u_char *end)
-{
-    args->argv[args->argc] = (char *) args->p;
-    args->len[args->argc++] = end - args->p;
-    args->p = end;
 }
 
 
@@ -1204,19 +644,4 @@ ngx_http_presence_redis_mirror_apply(ngx_http_presence_redis_t *redis,
     }
 
     ngx_http_presence_zone_unlock(zone);
-}
-
-
-static void
-ngx_http_presence_redis_mirror_sha1(const char *script, char *hex)
-{
-    u_char      *p, digest[20];
-    ngx_sha1_t   sha1;
-
-    ngx_sha1_init(&sha1);
-    ngx_sha1_update(&sha1, script, ngx_strlen(script));
-    ngx_sha1_final(digest, &sha1);
-
-    p = ngx_hex_dump((u_char *) hex, digest, sizeof(digest));
-    *p = '\0';
 }

@@ -30,7 +30,7 @@ typedef struct {
 int ngx_http_presence_redis_patience_is_alone(
     const ngx_http_presence_life_t *life);
 
-/* the time before which it is not called gone; 0: there is nothing to wait for */
+/* the time before which it is not called gone; 0: there is no need to wait */
 ngx_http_presence_ms_t ngx_http_presence_redis_patience(
     const ngx_http_presence_policy_t *policy,
     const ngx_http_presence_life_t *life,
