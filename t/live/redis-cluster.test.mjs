@@ -402,7 +402,10 @@ scenario('a node is killed: its users in all masters are looked after',
           nodes.window + 6 * SECOND);
 
         assert.equal(member.reason, 'missed');
+        /* others would settle them as well, a window later */
         assert.ok(member.since >= last[user] + nodes.window - 50);
+        assert.ok(member.since <= last[user] + nodes.window + 2 * SECOND,
+          `${user} was gone ${member.since - last[user]} ms after the last beat`);
       }
     }
 
