@@ -147,7 +147,7 @@ local function due(s) return s[LEAVING] == 1 and 'leave' or 'missed' end
 -- whoever heard that.
 
 local mine, behind, returned = {}, false, false
-local before, lost_id = {}, string.match(fields.lost or '', '^%S+')
+local before, lost_id = {}, fields.lost and string.match(fields.lost, '^%S+')
 
 local function latest(s, cur)
     if not cur or cur[NODE] == node or cur[BEAT] <= s[BEAT] + SLIGHT then
@@ -357,12 +357,16 @@ fields.reason = fields.reason or ARGV[5]
 
 local pairs_ = { 'v', '1', 'user', ARGV[13], 'rev', rev, 'status', shown,
                  'since', fields.since, 'reason', fields.reason,
-                 'cause', fields.cause or '',
                  'missed', int(missed), 'manual', manual,
                  'until', int(untilt), 'groups', new_groups,
                  'text', new_text, 'meta', new_meta, 'sessions', int(count),
                  'active', fields.active or '0', 'seen', fields.seen or '0',
                  'deadline', int(deadline), 'gone', int(gone) }
+
+if what and what ~= 'session' then
+    pairs_[#pairs_ + 1] = 'cause'
+    pairs_[#pairs_ + 1] = fields.cause
+end
 
 for id, s in pairs(put) do
     if sessions[id] then
