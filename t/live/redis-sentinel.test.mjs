@@ -380,6 +380,17 @@ any('names: of the line redis, of Sentinels, and of the master', { count: 1 },
     await untilServed(node);
     await node.beat('ann', { wire: node.newWire('h1') });
     await until(() => nodes.client.exists(nodes.key('ann')), SECOND, 'key');
+
+    /* and it moves once more, while nginx runs */
+    const moved = await Proxy.start(port, '127.0.0.3', proxy.port);
+
+    nodes.t.after(() => moved.close());
+    names.set('localhost', '127.0.0.3');
+    proxy.close();
+    await until(() => /does not serve/.test(
+      node.nginx.log.lines(/redis ".*" (does|serves)/).at(-1)), 5 * SECOND,
+    'it is away');
+    await untilServed(node);
   });
 
 

@@ -152,10 +152,10 @@ function inOrder(socket) {
 
 /* Between a node and Redis. */
 export class Proxy {
-  static async start(to, address = '127.0.0.1') {
+  static async start(to, address = '127.0.0.1', port) {
     const proxy = new Proxy();
 
-    proxy.port = await freePort();
+    proxy.port = port ?? await freePort();
     proxy.#server = net.createServer((client) => proxy.#connect(client, to));
     proxy.#server.listen(proxy.port, address);
     await once(proxy.#server, 'listening');
