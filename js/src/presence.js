@@ -73,7 +73,7 @@ export class Presence extends EventTarget {
     const transport = this.#transport = new Transport(env, path, credentials, options.token);
     const evidence = this.#evidence = new Evidence(clock);
     this.#identity = new Identity(env, key, () => {
-      this.#note('session', 'taken, so a new one');
+      this.#note('session', 'a new one');
       this.#soon('session');
     });
     const host = {
@@ -494,12 +494,14 @@ export class Presence extends EventTarget {
   /** Another user: nothing of the one before is theirs. */
   #login(user) {
     if (this.#user !== null) {
-      this.#note('user', 'another one logged in');
+      this.#note('user', 'another one');
       this.#manual = null;
       this.#reset();
     }
     this.#user = user;
-    allowed(() => this.#env.shared?.setItem(this.#key, user));
+    // Once by all tabs: in Firefox a removal gets lost below a write of what was there.
+    const { shared } = this.#env;
+    allowed(() => shared?.getItem(this.#key) !== user && shared?.setItem(this.#key, user));
   }
 
   /** Somebody logged in or out in another tab. */

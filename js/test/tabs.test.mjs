@@ -274,6 +274,22 @@ test('a logout stops the other tabs, without a word of theirs', async () => {
   assert.equal(two.timers.size, 0);
 });
 
+test('of all tabs one writes down who is logged in', async () => {
+  const tabs = new Tabs();
+  const wrote = [];
+  for (let n = 0; n < 2; n++) {
+    const world = new World();
+    world.browser = tabs.browser;
+    const { shared } = world.env();
+    const setItem = (key, value) => {
+      wrote.push(value);
+      shared.setItem(key, value);
+    };
+    await tabs.open({ env: { shared: { ...shared, setItem } } });
+  }
+  assert.deepEqual(wrote, ['agent-7']);
+});
+
 test('the next login starts them again, as whoever that is', async () => {
   const tabs = new Tabs();
   const one = await tabs.open();

@@ -89,7 +89,7 @@ for (const page of ['module.html', 'script.html']) {
 visit('what could not be loaded is asked for by another address', {
   server: `location /packed/ { alias ${root}/; }
            location = ${new URL('later.js', `http://x${imports[NAME]}`).pathname} {
-               if ($args = "") { return 503; }
+               if ($args = "") { return 444; }
                alias ${root}/package/dist/later.js;
            }`,
 }, async (visit) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import { Firefox, PROGRAM } from '../lib/firefox.mjs';
 import { short, SOON, visits, WINDOW, zone } from '../lib/visit.mjs';
@@ -52,8 +53,8 @@ visit('Firefox: a hidden tab beats on, with and without a worker', {},
   });
 
 
-/* Of a tab that is closed with a beat under way Firefox does not always send
-   the last word. */
+/* Firefox ends the process of a tab with it, often before pagehide has run, if
+   no other tab of the site is in that process. */
 visit('Firefox: a closed tab is gone, by its word or at the deadline',
   { zone: short }, async (visit) => {
     const tab = await visit.agent();
@@ -115,3 +116,16 @@ visit('Firefox: a logout is the end, a login as somebody else is theirs', {},
     assert.deepEqual(visit.news(), ['enter', 'leave'], visit.story());
     assert.deepEqual(visit.news('bob'), ['enter']);
   });
+
+
+/* It remembers an address that gave no module, and asks it no more. */
+visit('Firefox: what could not be loaded is asked for by another address', {
+  server: `location = /js/src/later.js {
+               if ($args = "") { return 444; }
+               alias ${fileURLToPath(new URL('../../../js/src/later.js', import.meta.url))};
+           }`,
+}, async (visit) => {
+  const tab = await visit.agent();
+
+  await tab.until(() => presence.live === 'live', SOON, 'it follows');
+});
