@@ -551,6 +551,8 @@ export class Presence extends EventTarget {
       }
       this.#loading = false;
       if (!this.#later || !this.#here) return;
+      // What the person did until now nobody has noticed.
+      this.#active = this.#clock.mark();
       this.#later.enter();
       // the worker, too, is to know when
       this.wake('timer');

@@ -786,6 +786,8 @@ test('nobody is idle, and nobody called away, as long as nothing would notice th
   world.window.fire('keydown');
   assert.equal(presence.activeAgo, 400000);
   await arrive();
+  assert.equal(presence.activeAgo, 0);
+  await world.pass(2000);
   world.window.fire('keydown');
   assert.equal(presence.activeAgo, 0);
   await world.pass(310000);
