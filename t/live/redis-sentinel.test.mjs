@@ -394,7 +394,8 @@ any('names: of the line redis, of Sentinels, and of the master', { count: 1 },
   });
 
 
-/* Says something else each tenth of a second, by whatever node. */
+/* Says something else five times a second, by whatever node: of two things
+   said at the same time nodes may tell only the later one. */
 class Speaker {
   said = [];      /* [{ seq, at }] */
 
@@ -416,7 +417,7 @@ class Speaker {
 
       assert.equal(status, 200);
       this.said.push({ seq, at: got });
-      await pass(SECOND / 10);
+      await pass(SECOND / 5);
     }
   }
 
@@ -484,10 +485,13 @@ scenario('any one process is lost, one after the other, behind a balancer', {},
           await dash.waitFor(() => dash.members.status(user) === 'offline',
             Math.max(0, sent[n] + longest - Date.now()), `${user} is gone`);
 
+          /* a dashboard that has just moved may learn it from a state */
           const { at, member } = dash.of(user).at(-1);
+          const isTold = member.status === 'offline';
+          const since = (isTold ? at : dash.states.at(-1).at) - sent[n];
 
-          assert.equal(member.reason, 'missed');
-          assert.ok(at >= sent[n] + window - 100, `${user}: ${at - sent[n]}`);
+          assert.ok(!isTold || member.reason === 'missed', member.reason);
+          assert.ok(since >= window - 100, `${user}: ${since}`);
         })));
       };
     }
